@@ -36,7 +36,7 @@ impl Sources {
     }
 }
 
-/// The `--config` flag, which every process has.
+// The flag that every process has. (A doc comment would become the command's description.)
 #[derive(Args)]
 struct ConfigFile {
     /// TOML file with any of these options

@@ -16,8 +16,19 @@ const SECONDS_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0];
 /// 1 KiB to 16 GiB: every metric named `…_bytes`.
 const BYTES_BUCKETS: [f64; 13] = [
-    1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0, 268435456.0,
-    1073741824.0, 4294967296.0, 17179869184.0,
+    1024.0,
+    4096.0,
+    16384.0,
+    65536.0,
+    262144.0,
+    1048576.0,
+    4194304.0,
+    16777216.0,
+    67108864.0,
+    268435456.0,
+    1073741824.0,
+    4294967296.0,
+    17179869184.0,
 ];
 /// The recorder keeps raw samples until it is scraped or kept up; this bounds them when nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,16 +1,16 @@
 //! Whether this process should get new work: a registry of named conditions, all of which must hold.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::shutdown::Shutdown;
 
-/// The conditions of one process, shared by clones. A draining process is never ready.
-#[derive(Clone, Debug)]
+/// The conditions of one process, shared by clones.
+#[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    shutdown: Shutdown,
+    shutdown: Arc<OnceLock<Shutdown>>,
     conditions: Arc<Mutex<BTreeMap<&'static str, State>>>,
 }
 
@@ -21,8 +21,14 @@ enum State {
 }
 
 impl Readiness {
-    pub fn new(shutdown: Shutdown) -> Self {
-        Self { shutdown, conditions: Arc::default() }
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on this process is not ready once `shutdown` drains.
+    pub fn end_with(&self, shutdown: &Shutdown) {
+        // A process has one shutdown; the first one given counts.
+        let _ = self.shutdown.set(shutdown.clone());
     }
 
     /// Registers a condition that does not hold yet. A name registered before starts over.
@@ -46,7 +52,7 @@ impl Readiness {
                 State::Unmet(reason) => Some((*name, reason.clone())),
             })
             .collect();
-        if self.shutdown.is_draining() {
+        if self.shutdown.get().is_some_and(Shutdown::is_draining) {
             unmet.push(("process", "draining".into()));
         }
         unmet
@@ -78,7 +84,8 @@ mod tests {
     #[test]
     fn every_condition_must_hold() {
         let shutdown = Shutdown::new();
-        let readiness = Readiness::new(shutdown.clone());
+        let readiness = Readiness::new();
+        readiness.end_with(&shutdown);
         assert!(readiness.is_ready());
 
         let catalog = readiness.condition("catalog");

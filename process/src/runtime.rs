@@ -79,7 +79,6 @@ where
         shutdown
             .listen_for_signals(options.shutdown_grace)
             .map_err(|error| Failure::Start(format!("cannot listen for signals: {error}")))?;
-        info!(version = build_info::VERSION, commit = build_info::COMMIT, "starting");
         tokio::spawn(metrics.keep_up(shutdown.clone()));
         // On a thread of the runtime: this one has the stack that `ulimit -s` gives it.
         let body = tokio::spawn(body(shutdown.clone()));
@@ -108,8 +107,9 @@ async fn forced_end(shutdown: &Shutdown) {
 
 /// Prints the line that tells scripts that every listener accepts: `ready postgres=127.0.0.1:5432 …`.
 pub fn announce(addresses: impl Display) -> Result<(), Failure> {
+    info!(%addresses, version = build_info::VERSION, commit = build_info::COMMIT, "ready");
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "ready {addresses}")
+    writeln!(stdout, "{}", format!("ready {addresses}").trim_end())
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::Start(format!("cannot write to standard output: {error}")))
 }

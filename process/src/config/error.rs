@@ -54,10 +54,15 @@ fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
-/// The name most like `name`, if any is like it at all.
+/// The name most like `name`, if any is like it at all. The prefix that all have in common tells nothing.
 pub(super) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let distinct = |name: &str| {
+        let name = name.trim_start_matches('-').to_lowercase().replace('_', "-");
+        name.strip_prefix("arbalest-").map(str::to_owned).unwrap_or(name)
+    };
+    let wanted = distinct(name);
     names
-        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &distinct(&candidate)), candidate))
         .filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY_MIN)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
@@ -94,9 +99,9 @@ pub(super) fn from_clap(error: &clap::Error, command: &Command) -> Error {
             let commands: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             format!("a command is missing: {} (see --help)", commands.join(", "))
         }
-        ErrorKind::MissingRequiredArgument => format!(
-            "{flag} is required (or its key in the --config file, or its ARBALEST_ variable)",
-        ),
+        ErrorKind::MissingRequiredArgument => {
+            format!("{flag} is required (or its key in the --config file, or its ARBALEST_ variable)",)
+        }
         ErrorKind::InvalidValue if value.is_empty() => format!("{flag} needs a value"),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             return Error::InvalidValue { value, place: flag.into(), reason: reason(error) };

@@ -95,6 +95,7 @@ fn unknown_names_suggest_the_nearest() {
         &[],
         "unknown environment variable ARBALEST_DATADIR; did you mean ARBALEST_DATA_DIR?",
     );
+    check_error(None, &[("ARBALEST_FOO", "x")], &[], "unknown environment variable ARBALEST_FOO");
     check_error(
         Some("postgres_prot = 1"),
         &[],
@@ -114,7 +115,8 @@ fn a_wrong_value_is_named_with_its_place() {
     let file = Some("postgres-port = 70000");
     check_error(file, &[], &[], &format!("invalid value \"70000\" for \"postgres-port\" in \"FILE\": {reason}"));
     // A wrong value is an error even where another one wins.
-    check_error(file, &[("ARBALEST_POSTGRES_PORT", "1")], &[], &format!("invalid value \"70000\" for \"postgres-port\" in \"FILE\": {reason}"));
+    let expected = format!("invalid value \"70000\" for \"postgres-port\" in \"FILE\": {reason}");
+    check_error(file, &[("ARBALEST_POSTGRES_PORT", "1")], &[], &expected);
     check_error(
         None,
         &[],
@@ -123,7 +125,7 @@ fn a_wrong_value_is_named_with_its_place() {
     );
     check_error(None, &[], &["--memory"], "--memory needs a value");
     check_error(None, &[], &["--memory=1", "--memory=2"], "--memory is given more than once");
-    check_error(Some("[server]\nport = 1"), &[], &[], "unknown key \"server\" in the configuration file \"FILE\"");
+    check_error(Some("[memory]\nlocal = 1"), &[], &[], "\"memory\" in \"FILE\" must be one value");
     check_error(Some("data-dir = ['a']"), &[], &[], "\"data-dir\" in \"FILE\" must be one value");
     check_error(
         Some("# comment\ndata-dir = "),

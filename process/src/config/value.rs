@@ -78,7 +78,8 @@ impl FromStr for ByteSize {
 
 /// A length of time: `30s`, `1.5 min`, `250ms`, `2h`; a bare number is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a duration is a number of seconds, or a number with a unit such as 500ms, 30s, 5min or 2h".to_string();
+    let wrong =
+        || "a duration is a number of seconds, or a number with a unit such as 500ms, 30s, 5min or 2h".to_string();
     let digits = text.find(|character: char| !(character.is_ascii_digit() || character == '.'));
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
     let seconds = match unit.trim() {
