@@ -17,6 +17,8 @@ pub enum Error {
     DataDir(#[source] data_dir::Error),
     #[error("{0}; choose another with --spill-dir")]
     SpillDir(#[source] data_dir::Error),
+    #[error(transparent)]
+    Sample(#[from] crate::sample::Error),
     #[error("cannot record metrics: {0}")]
     Metrics(String),
     #[error("the {front_end} front end ended: {reason}")]

@@ -5,6 +5,7 @@ pub mod config;
 mod error;
 mod front_ends;
 pub mod listener;
+pub mod sample;
 mod web;
 
 use process::data_dir::{DataDir, ScratchDir};
@@ -45,6 +46,12 @@ impl Server {
         let web = Web::default();
         if let Some(listener) = listeners.web.take() {
             web.start(listener, addresses, readiness.clone(), metrics);
+        }
+        let mut locations = config.locations;
+        if let Some(sample) = config.sample {
+            tables.unmet("generating the sample");
+            let directory = sample::provide(sample, data_dir.path(), config.engine.vcores).await?;
+            locations.push(directory.display().to_string());
         }
         tables.met();
         Ok(Self { addresses, listeners, readiness, web, _scratch_dir: scratch_dir, _data_dir: data_dir })
