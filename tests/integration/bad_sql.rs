@@ -157,7 +157,7 @@ async fn hundreds_of_joins_and_columns() {
 /// A sort spills; a hash table of arrays cannot, and ends in 53200.
 #[tokio::test]
 async fn more_memory_than_the_pool() {
-    let server = Server::start(&["--sample", "tpch=0.05", "--memory", "32MiB"]);
+    let server = Server::start(&["--sample", "tpch=0.05", "--memory", "64MiB"]);
     let client = connect(server.postgres()).await;
     for mode in MODES {
         set_mode(&client, mode).await;
