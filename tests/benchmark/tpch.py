@@ -31,7 +31,8 @@ class Psql:
         self.process.stdin.flush()
 
     def run(self, path):
-        self.say(f"\\i {path}\n;\n")
+        # psql runs what is left of a file at its end.
+        self.say(f"\\i {path}\n")
         for line in self.process.stdout:
             if line.startswith("Time: "):
                 return float(line.split()[1])
