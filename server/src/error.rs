@@ -19,6 +19,10 @@ pub enum Error {
     SpillDir(#[source] data_dir::Error),
     #[error(transparent)]
     Sample(#[from] crate::sample::Error),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    #[error("{0}")]
+    Tables(#[source] sql::Error),
     #[error("cannot record metrics: {0}")]
     Metrics(String),
     #[error("the {front_end} front end ended: {reason}")]

@@ -2,16 +2,21 @@
 
 mod addresses;
 pub mod config;
+mod embedded;
 mod error;
 pub mod flight;
 mod front_ends;
 pub mod listener;
 pub mod sample;
+mod tables;
 mod web;
+
+use std::sync::Arc;
 
 use process::data_dir::{DataDir, ScratchDir};
 use process::readiness::Readiness;
 use process::shutdown::Shutdown;
+use sql::Sessions;
 use tracing::info;
 
 pub use addresses::Addresses;
@@ -19,6 +24,9 @@ pub use config::ServerConfig;
 pub use error::Error;
 
 use addresses::Listeners;
+use config::FlightConfig;
+use embedded::Embedded;
+use flight::Flight;
 use front_ends::FrontEnds;
 use web::Web;
 
@@ -26,6 +34,9 @@ use web::Web;
 pub struct Server {
     addresses: Addresses,
     listeners: Listeners,
+    flight: Option<FlightConfig>,
+    sessions: Arc<Sessions>,
+    embedded: Embedded,
     readiness: Readiness,
     web: Web,
     // Held until everything that uses them has ended.
@@ -54,8 +65,21 @@ impl Server {
             let directory = sample::provide(sample, data_dir.path(), config.engine.vcores).await?;
             locations.push(directory.display().to_string());
         }
+        tables.unmet("opening the tables");
+        let embedded = Embedded::start(&config.engine, scratch_dir.path()).await?;
+        let sessions = tables::open(&locations, &config.engine, scratch_dir.path(), embedded.cluster()).await?;
         tables.met();
-        Ok(Self { addresses, listeners, readiness, web, _scratch_dir: scratch_dir, _data_dir: data_dir })
+        Ok(Self {
+            addresses,
+            listeners,
+            flight: config.flight,
+            sessions,
+            embedded,
+            readiness,
+            web,
+            _scratch_dir: scratch_dir,
+            _data_dir: data_dir,
+        })
     }
 
     /// Where the ports are, with the numbers that the operating system picked.
@@ -67,10 +91,14 @@ impl Server {
     /// the web port.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
         self.readiness.end_with(&shutdown);
-        let front_ends = FrontEnds::default();
-        drop(self.listeners);
+        let mut front_ends = FrontEnds::default();
+        if let Some((listener, config)) = self.listeners.flight.zip(self.flight) {
+            let flight = Flight::new(config, Arc::clone(&self.sessions));
+            front_ends.start("flight", flight.serve(listener, shutdown.clone()));
+        }
         let ended = front_ends.until_drained(&shutdown).await;
         info!("front ends have drained");
+        self.embedded.end().await;
         self.web.end().await;
         ended
     }
