@@ -3,6 +3,7 @@
 mod addresses;
 pub mod config;
 mod error;
+pub mod flight;
 mod front_ends;
 pub mod listener;
 mod web;
