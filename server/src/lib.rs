@@ -49,6 +49,9 @@ impl Server {
     /// the tables. The web port answers from here on, so that probes can tell a slow start from a hung one.
     pub async fn build(config: ServerConfig) -> Result<Self, Error> {
         let metrics = process::metrics::install().map_err(|error| Error::Metrics(error.to_string()))?;
+        if config.engine.scheduler.is_some() {
+            return Err(Error::RemoteScheduler);
+        }
         let (mut listeners, addresses) = addresses::bind(&config).await?;
         let data_dir = DataDir::open(&config.data_dir).map_err(Error::DataDir)?;
         let scratch_dir = ScratchDir::create(&config.engine.spill_parent).map_err(Error::SpillDir)?;
@@ -57,7 +60,7 @@ impl Server {
         let tables = readiness.condition("tables");
         let web = Web::default();
         if let Some(listener) = listeners.web.take() {
-            web.start(listener, addresses, readiness.clone(), metrics);
+            web.start(listener, addresses, readiness.clone(), metrics.clone());
         }
         let mut locations = config.locations;
         if let Some(sample) = config.sample {
@@ -66,8 +69,11 @@ impl Server {
             locations.push(directory.display().to_string());
         }
         tables.unmet("opening the tables");
-        let embedded = Embedded::start(&config.engine, scratch_dir.path()).await?;
-        let sessions = tables::open(&locations, &config.engine, scratch_dir.path(), embedded.cluster()).await?;
+        let [local_bytes, cluster_bytes] = config.engine.split_memory();
+        let embedded = Embedded::start(&config.engine, cluster_bytes, scratch_dir.path()).await?;
+        metrics.add_source("scheduler", scheduler::metrics::render);
+        let cluster = embedded.cluster();
+        let sessions = tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster).await?;
         tables.met();
         Ok(Self {
             addresses,
@@ -89,14 +95,22 @@ impl Server {
 
     /// Serves until `shutdown` drains and what was running has ended: first the front ends, then what they use, last
     /// the web port.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
         self.readiness.end_with(&shutdown);
         let mut front_ends = FrontEnds::default();
         if let Some((listener, config)) = self.listeners.flight.zip(self.flight) {
             let flight = Flight::new(config, Arc::clone(&self.sessions));
             front_ends.start("flight", flight.serve(listener, shutdown.clone()));
         }
-        let ended = front_ends.until_drained(&shutdown).await;
+        let drained = front_ends.until_drained(&shutdown);
+        tokio::pin!(drained);
+        let ended = tokio::select! {
+            ended = &mut drained => ended,
+            error = self.embedded.ended_early() => {
+                shutdown.start_drain();
+                drained.await.and(Err(error))
+            }
+        };
         info!("front ends have drained");
         self.embedded.end().await;
         self.web.end().await;

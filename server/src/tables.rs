@@ -21,16 +21,17 @@ const SPILL_DIR: &str = "local";
 pub(crate) async fn open(
     locations: &[String],
     settings: &EngineSettings,
+    memory_bytes: usize,
     scratch_dir: &Path,
-    cluster: Option<Arc<dyn Cluster>>,
+    cluster: Arc<dyn Cluster>,
 ) -> Result<Arc<Sessions>, Error> {
     let config = EngineConfig {
-        memory_bytes: usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX),
+        memory_bytes,
         spill_dir: scratch_dir.join(SPILL_DIR),
         parallelism: settings.vcores,
         local_bytes_max: settings.local_bytes_max,
     };
-    let engine = Arc::new(Engine::new(config, cluster)?);
+    let engine = Arc::new(Engine::new(config, Some(cluster))?);
     let tables = open_locations(&engine, locations).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Catalog::new(DATABASE, tables).map_err(Error::Tables)?;

@@ -30,6 +30,15 @@ pub struct EngineSettings {
     pub scheduler: Option<Url>,
 }
 
+impl EngineSettings {
+    /// The memory of queries run by this process itself, and of tasks run by its embedded executor. Each has a pool of
+    /// its own, so that neither starves the other, and together they stay within what was allowed.
+    pub(crate) fn split_memory(&self) -> [usize; 2] {
+        let half = usize::try_from(self.memory_bytes / 2).unwrap_or(usize::MAX);
+        [half, half]
+    }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct EngineOptions {
     /// Memory that queries may hold before they spill: 4GiB [default: 60 % of the machine's, or of the container's limit]
