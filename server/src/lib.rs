@@ -7,6 +7,7 @@ mod error;
 pub mod flight;
 mod front_ends;
 pub mod listener;
+pub mod postgres;
 pub mod sample;
 mod tables;
 mod web;
@@ -24,16 +25,18 @@ pub use config::ServerConfig;
 pub use error::Error;
 
 use addresses::Listeners;
-use config::FlightConfig;
+use config::{FlightConfig, PostgresConfig};
 use embedded::Embedded;
 use flight::Flight;
 use front_ends::FrontEnds;
+use postgres::Postgres;
 use web::Web;
 
 /// A server whose ports are bound and whose tables are open.
 pub struct Server {
     addresses: Addresses,
     listeners: Listeners,
+    postgres: Option<PostgresConfig>,
     flight: Option<FlightConfig>,
     sessions: Arc<Sessions>,
     embedded: Embedded,
@@ -78,6 +81,7 @@ impl Server {
         Ok(Self {
             addresses,
             listeners,
+            postgres: config.postgres,
             flight: config.flight,
             sessions,
             embedded,
@@ -98,6 +102,10 @@ impl Server {
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
         self.readiness.end_with(&shutdown);
         let mut front_ends = FrontEnds::default();
+        if let Some((listener, config)) = self.listeners.postgres.zip(self.postgres) {
+            let postgres = Postgres::new(config, Arc::clone(&self.sessions));
+            front_ends.start("postgres", postgres.serve(listener, shutdown.clone()));
+        }
         if let Some((listener, config)) = self.listeners.flight.zip(self.flight) {
             let flight = Flight::new(config, Arc::clone(&self.sessions));
             front_ends.start("flight", flight.serve(listener, shutdown.clone()));
