@@ -23,12 +23,12 @@ def test_rows(connection):
 
 
 def test_columns(connection):
-    connection.run("SELECT id, tags FROM orders WHERE id = 100")
+    connection.run("SELECT id, tags FROM purchases WHERE id = 100")
     assert [(column["name"], column["type_oid"]) for column in connection.columns] == [("id", 20), ("tags", 1009)]
 
 
 def test_list(connection):
-    assert connection.run("SELECT tags FROM orders WHERE id = 100") == [[["new", "web"]]]
+    assert connection.run("SELECT tags FROM purchases WHERE id = 100") == [[["new", "web"]]]
 
 
 def test_error(connection):

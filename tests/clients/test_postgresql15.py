@@ -23,7 +23,7 @@ STATEMENTS = [
     "SELECT * FROM types ORDER BY id",
     "SELECT * FROM employees ORDER BY id",
     "SELECT * FROM departments ORDER BY code",
-    "SELECT * FROM orders ORDER BY id",
+    "SELECT * FROM purchases ORDER BY id",
     "SELECT * FROM readings ORDER BY sensor, taken",
     'SELECT * FROM "Sales 2024" ORDER BY "select"',
     "SELECT * FROM types WHERE false",

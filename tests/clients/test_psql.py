@@ -51,7 +51,7 @@ def test_list_tables(psql, command):
     rows = [line.split("|") for line in psql(command, "-At").splitlines()]
     assert all(row[0] == "public" and row[2] == "table" for row in rows)
     names = {row[1] for row in rows}
-    assert {"lineitem", "nation", "employees", "departments", "orders", "events", "visits", "Sales 2024"} <= names
+    assert {"lineitem", "nation", "employees", "departments", "purchases", "orders", "events", "visits", "Sales 2024"} <= names
 
 
 def test_list_tables_by_pattern(psql):
@@ -91,7 +91,7 @@ def test_timing(psql):
 
 def test_copy_to_csv(psql, tmp_path):
     path = tmp_path / "out.csv"
-    psql(f"\\copy (SELECT id, name, salary, note FROM employees LEFT JOIN orders USING (id) ORDER BY id LIMIT 2) TO '{path}' WITH (FORMAT csv, HEADER)\n")
+    psql(f"\\copy (SELECT id, name, salary, note FROM employees LEFT JOIN purchases USING (id) ORDER BY id LIMIT 2) TO '{path}' WITH (FORMAT csv, HEADER)\n")
     assert path.read_text() == "id,name,salary,note\n1,Ada,9200.00,\n2,Bjarne,8100.50,\n"
 
 
@@ -103,7 +103,7 @@ def test_copy_to_text(psql, tmp_path):
 
 def test_copy_of_everything(psql, tmp_path):
     path = tmp_path / "out.tbl"
-    psql(f"\\copy (SELECT * FROM orders) TO '{path}'\n")
+    psql(f"\\copy (SELECT * FROM purchases) TO '{path}'\n")
     assert len(path.read_text().splitlines()) == 7
 
 

@@ -24,7 +24,7 @@ def test_rows(connection):
 
 def test_lists_and_nulls(connection):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tags FROM orders WHERE id IN %s ORDER BY id", ((102, 103, 104),))
+        cursor.execute("SELECT tags FROM purchases WHERE id IN %s ORDER BY id", ((102, 103, 104),))
         assert cursor.fetchall() == [([],), (None,), (["web", "ghost"],)]
 
 

@@ -87,7 +87,7 @@ DEPARTMENTS = table(
     ],
 )
 
-ORDERS = table(
+PURCHASES = table(
     {
         "id": pa.int64(),
         "employee_id": pa.int64(),
@@ -165,7 +165,7 @@ TYPES = table(
 EVENTS = table(
     {"id": pa.int64(), "kind": pa.string(), "points": pa.int32(), "year": pa.int32(), "month": pa.int32()},
     [
-        (year * 100 + month * 10 + n, kind, points + n, year, month)
+        (year * 1000 + month * 10 + n, kind, points + n, year, month)
         for year, month, points in ((2023, 11, 10), (2023, 12, 20), (2024, 1, 30))
         for n, kind in enumerate(("open", "click", "close"))
     ],
@@ -206,7 +206,7 @@ def write_lake():
     LAKE.mkdir()
     pq.write_table(EMPLOYEES, LAKE / "employees.parquet", row_group_size=5)
     (LAKE / "departments.csv").write_bytes(write_csv(DEPARTMENTS))
-    (LAKE / "orders.jsonl").write_bytes(write_json(ORDERS))
+    (LAKE / "purchases.jsonl").write_bytes(write_json(PURCHASES))
     with pa.ipc.new_file(LAKE / "readings.arrow", READINGS.schema) as writer:
         writer.write_table(READINGS, max_chunksize=4)
     pq.write_table(TYPES, LAKE / "types.parquet")
@@ -247,7 +247,7 @@ def write_postgresql():
     tables = {
         "employees": EMPLOYEES,
         "departments": DEPARTMENTS,
-        "orders": ORDERS,
+        "purchases": PURCHASES,
         "readings": READINGS,
         "types": TYPES,
         "events": EVENTS,

@@ -19,8 +19,8 @@ INSERT INTO departments VALUES
   ('OPS', 'Operations', 250000, 'Genève'),
   ('RES', 'Research, basic', 750000, 'Zürich'),
   ('LEG', 'Legal "and" compliance', 90000, 'Bern');
-CREATE TABLE orders ("id" bigint, "employee_id" bigint, "amount" double precision, "note" text, "tags" text[]);
-INSERT INTO orders VALUES
+CREATE TABLE purchases ("id" bigint, "employee_id" bigint, "amount" double precision, "note" text, "tags" text[]);
+INSERT INTO purchases VALUES
   (100, 10, '12.5', 'first', ARRAY['new', 'web']::text[]),
   (101, 10, '99.75', NULL, ARRAY['web']::text[]),
   (102, 3, '250.0', 'rush; paid', ARRAY[]::text[]),
@@ -53,15 +53,15 @@ INSERT INTO types VALUES
   (5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 CREATE TABLE events ("id" bigint, "kind" text, "points" integer, "year" integer, "month" integer);
 INSERT INTO events VALUES
-  (202410, 'open', 10, 2023, 11),
-  (202411, 'click', 11, 2023, 11),
-  (202412, 'close', 12, 2023, 11),
-  (202420, 'open', 20, 2023, 12),
-  (202421, 'click', 21, 2023, 12),
-  (202422, 'close', 22, 2023, 12),
-  (202410, 'open', 30, 2024, 1),
-  (202411, 'click', 31, 2024, 1),
-  (202412, 'close', 32, 2024, 1);
+  (2023110, 'open', 10, 2023, 11),
+  (2023111, 'click', 11, 2023, 11),
+  (2023112, 'close', 12, 2023, 11),
+  (2023120, 'open', 20, 2023, 12),
+  (2023121, 'click', 21, 2023, 12),
+  (2023122, 'close', 22, 2023, 12),
+  (2024010, 'open', 30, 2024, 1),
+  (2024011, 'click', 31, 2024, 1),
+  (2024012, 'close', 32, 2024, 1);
 CREATE TABLE visits ("page" text, "visitor" bigint, "seconds" double precision);
 INSERT INTO visits VALUES
   ('/a', 0, NULL),

@@ -14,16 +14,16 @@ const TABLES: &str = "SELECT table_name FROM information_schema.tables WHERE tab
 async fn a_directory_is_a_table_for_each_file_and_directory() {
     let server = Server::start(&[data::lake()]);
     let client = connect(server.postgres()).await;
-    let tables = ["Sales 2024", "cities", "departments", "employees", "events", "orders", "readings", "types", "visits"];
+    let tables = ["Sales 2024", "cities", "departments", "employees", "events", "purchases", "readings", "types", "visits"];
     assert_eq!(column(&client, TABLES).await, tables);
     assert_eq!(value(&client, "SELECT count(*) FROM visits").await.as_deref(), Some("20"));
 }
 
 #[tokio::test]
 async fn a_file_is_a_table() {
-    let server = Server::start(&[data::path(data::file("cities.csv.gz")), data::path(data::file("orders.jsonl"))]);
+    let server = Server::start(&[data::path(data::file("cities.csv.gz")), data::path(data::file("purchases.jsonl"))]);
     let client = connect(server.postgres()).await;
-    assert_eq!(column(&client, TABLES).await, ["cities", "orders"]);
+    assert_eq!(column(&client, TABLES).await, ["cities", "purchases"]);
     assert_eq!(value(&client, "SELECT count(*) FROM cities").await.as_deref(), Some("5"));
 }
 

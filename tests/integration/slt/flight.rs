@@ -68,7 +68,9 @@ impl sqllogictest::AsyncDB for FlightSql {
     }
 }
 
-/// Of any layer: tonic's status, Flight's or Arrow's.
+/// Of any layer: tonic's status, Flight's or Arrow's. The server names the SQLSTATE in the text, as `(SQLSTATE 42P01)`.
 fn error(error: impl std::fmt::Display) -> Error {
-    Error::new(error.to_string())
+    let message = error.to_string();
+    let sql_state = message.split_once("(SQLSTATE ").and_then(|(_, rest)| rest.get(..5)).map(str::to_owned);
+    Error { sql_state, message }
 }
