@@ -11,7 +11,7 @@ pub mod pg_type;
 mod pg_get_expr;
 mod pg_size_pretty;
 mod pg_typeof;
-mod quote;
+pub mod quote;
 pub mod row_function;
 mod server_constants;
 mod single_value;

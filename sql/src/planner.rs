@@ -1,0 +1,1 @@
+//! Parsed query → logical plan.
