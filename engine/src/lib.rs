@@ -1,1 +1,33 @@
-//! placeholder
+//! What server, scheduler and executor must agree on to run one query together.
+//!
+//! [`Engine`] plans and runs a query here or, through a [`Cluster`], on executors. The session states, functions and
+//! codecs built in this crate are the same in every process.
+
+mod checked_integers;
+mod cluster;
+mod codec;
+mod config;
+mod error;
+mod execution;
+mod fetcher;
+mod functions;
+mod job;
+mod memory;
+mod metrics;
+mod object_store;
+mod router;
+mod session_state;
+pub mod table_format;
+mod validator;
+
+pub use cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
+pub use codec::{logical_codec, physical_codec};
+pub use config::{EngineConfig, ExecutionMode, MESSAGE_BYTES_MAX};
+pub use error::{Error, Result};
+pub use fetcher::PooledFetcher;
+pub use execution::{Engine, Execution, Planned};
+pub use functions::{function_registry, register_functions};
+pub use memory::{default_memory_bytes, sweep_directory};
+pub use object_store::ObjectStores;
+pub use router::Route;
+pub use session_state::{CatalogLists, cluster_session_config, cluster_session_state, runtime_env};

@@ -1,1 +1,111 @@
-//! Parsed query → logical plan.
+//! Parsed query → logical plan. Reads a catalog snapshot and settings; no I/O beyond what table providers do to list files.
+
+mod context;
+mod output_names;
+pub(crate) mod nearest;
+mod origins;
+mod parameters;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::sqlparser::ast;
+
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::provider::{PlanTarget, SnapshotCatalog};
+use crate::error::{Error, Result, datafusion_error_in};
+use crate::parser::{Dialect, Statement};
+use crate::session::Session;
+use crate::session::prepared::ColumnOrigin;
+
+pub(crate) use parameters::bind;
+
+/// A query planned for one target.
+pub(crate) struct PlannedQuery {
+    pub logical: LogicalPlan,
+    /// The result's columns with the names that the client sees; all nullable, because plans for different targets
+    /// disagree about nullability.
+    pub schema: SchemaRef,
+    pub origins: Vec<Option<ColumnOrigin>>,
+    pub parameter_types: Vec<Option<DataType>>,
+    pub catalog_version: u64,
+}
+
+/// A state for planning a statement of this session against `snapshot`.
+pub(crate) async fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>, target: PlanTarget) -> SessionState {
+    let catalogs = SnapshotCatalog::new(Arc::clone(snapshot), target, BTreeMap::new()).into_list();
+    let engine = &session.sessions().engine;
+    let configure = |config: &mut SessionConfig| {
+        session.settings(|settings| {
+            let options = config.options_mut();
+            options.catalog.default_catalog = snapshot.database.clone();
+            options.catalog.default_schema = default_schema(&settings.search_path(session.user()), snapshot);
+            options.execution.time_zone = Some(settings.time_zone().to_owned());
+            for (name, value) in settings.datafusion_options() {
+                // SET has checked the value.
+                if let Err(error) = options.set(name, value) {
+                    tracing::warn!(name, value, %error, "setting ignored");
+                }
+            }
+        });
+    };
+    match target {
+        PlanTarget::Local => engine.local_state(catalogs, configure),
+        PlanTarget::Cluster => engine.cluster_state(catalogs, configure).await,
+    }
+}
+
+/// The first schema of the search path that exists.
+fn default_schema(search_path: &[String], snapshot: &CatalogSnapshot) -> String {
+    let found = search_path.iter().find(|name| snapshot.schema(name).is_some());
+    found.cloned().unwrap_or_else(|| crate::catalog::PUBLIC_SCHEMA.to_owned())
+}
+
+/// Plans a query of `statement`, which may be inside EXPLAIN or COPY.
+pub(crate) async fn plan_query(
+    session: &Session,
+    state: &SessionState,
+    snapshot: &CatalogSnapshot,
+    statement: &Statement,
+    query: &ast::Statement,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
+    let mut query = query.clone();
+    if session.dialect() == Dialect::Postgres {
+        output_names::name_outputs(&mut query);
+    }
+    let fail = |error| improve(datafusion_error_in(&error, statement.text()), snapshot);
+    let logical = parameters::plan(state, query, declared).await.map_err(fail)?;
+    let parameter_types = parameters::types(&logical, declared).map_err(fail)?;
+    let (schema, origins) = describe(&logical, snapshot);
+    Ok(PlannedQuery { logical, schema, origins, parameter_types, catalog_version: snapshot.version })
+}
+
+/// The schema and the origins of a plan's columns, as a client is told.
+pub(crate) fn describe(logical: &LogicalPlan, snapshot: &CatalogSnapshot) -> (SchemaRef, Vec<Option<ColumnOrigin>>) {
+    let fields: Vec<Field> = logical
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| {
+            let name = output_names::shown_name(field.name());
+            Field::new(name, field.data_type().clone(), true).with_metadata(field.metadata().clone())
+        })
+        .collect();
+    (Arc::new(Schema::new(fields)), origins::of(logical, snapshot))
+}
+
+/// Adds the nearest table name, which DataFusion does not know.
+fn improve(error: Error, snapshot: &CatalogSnapshot) -> Error {
+    match error {
+        Error::UndefinedTable { name, nearest: None, position } => {
+            let nearest = nearest::nearest_name(&name, snapshot.tables().map(|(_, table)| table.name.clone()));
+            Error::UndefinedTable { name, nearest, position }
+        }
+        error => error,
+    }
+}

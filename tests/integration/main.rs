@@ -1,1 +1,13 @@
-fn main() {}
+//! Arbalest tested from outside: one real server process a test, real protocols, no shared state.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is the point")]
+
+mod bad_sql;
+mod cancel;
+mod client;
+mod data;
+mod drain;
+mod locations;
+mod memory;
+mod serve;
+mod server;
+mod slt;

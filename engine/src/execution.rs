@@ -1,0 +1,144 @@
+//! Plans a query, decides where it runs, and runs it.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::catalog::CatalogProviderList;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+
+use crate::cluster::{Cluster, JobSubmission};
+use crate::config::{EngineConfig, ExecutionMode};
+use crate::error::{Error, Result};
+use crate::job::{conform, run_job};
+use crate::metrics;
+use crate::router::{self, Route};
+use crate::session_state::{
+    cluster_session_config, cluster_session_state, local_session_config, local_session_state, runtime_env,
+};
+use crate::validator;
+
+/// The rows of a query. Dropping them stops the query, here or on the cluster.
+pub type Execution = BoxStream<'static, Result<RecordBatch>>;
+
+/// Runs queries for the sessions of one server.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    /// Registering functions takes milliseconds, so states are cloned from these two.
+    local: SessionState,
+    distributed: SessionState,
+    cluster: Option<Arc<dyn Cluster>>,
+}
+
+/// A query planned for this process, and where it is to run.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub physical: Arc<dyn ExecutionPlan>,
+    pub route: Route,
+}
+
+impl Engine {
+    pub fn new(config: EngineConfig, cluster: Option<Arc<dyn Cluster>>) -> Result<Self> {
+        crate::memory::sweep_directory(&config.spill_dir).map_err(|error| Error::Location {
+            location: config.spill_dir.display().to_string(),
+            message: format!("the spill directory cannot be emptied: {error}"),
+        })?;
+        let runtime = runtime_env(config.memory_bytes, &config.spill_dir)?;
+        let local = local_session_state(local_session_config(config.parallelism), Arc::clone(&runtime));
+        let distributed = cluster_session_state(cluster_session_config(), Some(runtime))?;
+        Ok(Self { config, local, distributed, cluster })
+    }
+
+    pub fn runtime_env(&self) -> &Arc<RuntimeEnv> {
+        self.local.runtime_env()
+    }
+
+    pub fn has_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// A state for planning and running here. `configure` changes a copy of the engine's settings.
+    pub fn local_state(
+        &self,
+        catalogs: Arc<dyn CatalogProviderList>,
+        configure: impl FnOnce(&mut SessionConfig),
+    ) -> SessionState {
+        derive(&self.local, catalogs, configure)
+    }
+
+    /// A state for planning for the cluster, with one partition per core of the live executors.
+    pub async fn cluster_state(
+        &self,
+        catalogs: Arc<dyn CatalogProviderList>,
+        configure: impl FnOnce(&mut SessionConfig),
+    ) -> SessionState {
+        let partitions = match &self.cluster {
+            Some(cluster) => cluster.vcores().await.max(1),
+            None => 1,
+        };
+        derive(&self.distributed, catalogs, |config| {
+            config.options_mut().execution.target_partitions = partitions.try_into().unwrap_or(usize::MAX);
+            configure(config);
+        })
+    }
+
+    /// Plans `logical` for this process and says where the router would run it. The validator has not spoken yet.
+    pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan, mode: ExecutionMode) -> Result<Planned> {
+        let physical = state.create_physical_plan(logical).await?;
+        let route = router::choose(mode, &physical, self.config.local_bytes_max, self.cluster.is_some());
+        Ok(Planned { physical, route })
+    }
+
+    /// The reason why the cluster cannot run `logical`, which was planned with [`Engine::cluster_state`].
+    pub async fn refusal(&self, state: &SessionState, logical: &LogicalPlan) -> Option<String> {
+        if self.cluster.is_none() {
+            return Some("no cluster is configured".into());
+        }
+        match state.create_physical_plan(logical).await {
+            Ok(plan) => validator::refusal(&plan),
+            Err(error) => Some(error.find_root().strip_backtrace()),
+        }
+    }
+
+    /// Runs a plan in this process.
+    pub fn run_local(&self, state: &SessionState, physical: Arc<dyn ExecutionPlan>) -> Result<Execution> {
+        metrics::query_routed(&Route::Local { reason: String::new() });
+        let stream = execute_stream(physical, state.task_ctx())?;
+        Ok(stream.map_err(Error::from).boxed())
+    }
+
+    /// Runs a plan on the cluster. Its batches are given the types of `schema`.
+    pub async fn run_distributed(
+        &self,
+        name: String,
+        state: SessionState,
+        plan: LogicalPlan,
+        schema: SchemaRef,
+    ) -> Result<Execution> {
+        metrics::query_routed(&Route::Distributed { reason: String::new() });
+        let cluster = self.cluster.clone().ok_or(Error::NoCluster)?;
+        let context = Arc::new(SessionContext::new_with_state(state));
+        let rows = run_job(cluster, JobSubmission { name, context, plan }).await?;
+        Ok(rows.map(move |batch| conform(&batch?, &schema)).boxed())
+    }
+}
+
+fn derive(
+    template: &SessionState,
+    catalogs: Arc<dyn CatalogProviderList>,
+    configure: impl FnOnce(&mut SessionConfig),
+) -> SessionState {
+    let mut state = template.clone();
+    state.register_catalog_list(catalogs);
+    configure(state.config_mut());
+    // `now()` is the start of the statement.
+    state.mark_start_execution();
+    state
+}

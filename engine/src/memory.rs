@@ -1,0 +1,37 @@
+//! Memory pools and spill directories.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
+
+/// How many of the largest consumers an out-of-memory error names.
+const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("3 is not zero");
+
+/// A pool of `bytes`: operators that can spill share evenly what the others leave, and an error names the largest.
+pub(crate) fn memory_pool(bytes: usize) -> Arc<dyn MemoryPool> {
+    Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED))
+}
+
+/// The memory this process may use: the cgroup's limit, else the machine's memory, times `share`.
+pub fn default_memory_bytes(share: f64) -> usize {
+    let system = sysinfo::System::new_with_specifics(
+        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
+    );
+    let total = system
+        .cgroup_limits()
+        .map(|limits| limits.total_memory)
+        .filter(|limit| *limit > 0)
+        .map_or(system.total_memory(), |limit| limit.min(system.total_memory()));
+    (total as f64 * share) as usize
+}
+
+/// Makes `directory` exist and be empty: what an earlier process left there is garbage.
+pub fn sweep_directory(directory: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    std::fs::create_dir_all(directory)
+}

@@ -1,0 +1,136 @@
+//! One schema for the files of a table, or the names of two that contradict each other.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::execution::session_state::SessionState;
+use futures::{StreamExt, TryStreamExt};
+use indexmap::IndexMap;
+use object_store::{ObjectMeta, ObjectStore};
+
+use super::{FileKind, TableFiles};
+use crate::error::{Error, Result};
+
+/// Files whose schema is read at the same time.
+const CONCURRENT_READS: usize = 16;
+
+/// The union of the files' columns by name, in the order first seen. A column must have one type everywhere; one that a
+/// file lacks is nullable.
+pub(super) async fn infer(state: &SessionState, format: &dyn FileFormat, table: &TableFiles) -> Result<SchemaRef> {
+    let store = state.runtime_env().object_store(table.url.object_store())?;
+    let base = table.url.object_store();
+    // Text has no types of its own, so that all files together decide them.
+    if matches!(table.file_name.kind, FileKind::Csv { .. } | FileKind::Json) {
+        return infer_text(state, format, table, &store).await;
+    }
+    let location_of = |file: &ObjectMeta| display_location(base.as_str(), file);
+    let schemas: Vec<(String, SchemaRef)> = futures::stream::iter(&table.files)
+        .map(|file| {
+            let (store, location) = (Arc::clone(&store), location_of(file));
+            async move {
+                let schema = format
+                    .infer_schema(state, &store, std::slice::from_ref(file))
+                    .await
+                    .map_err(|error| table.file_name.file_error(&location, error.find_root().strip_backtrace()))?;
+                Ok::<_, Error>((location, schema))
+            }
+        })
+        .buffered(CONCURRENT_READS)
+        .try_collect()
+        .await?;
+    merge(&schemas)
+}
+
+async fn infer_text(
+    state: &SessionState,
+    format: &dyn FileFormat,
+    table: &TableFiles,
+    store: &Arc<dyn ObjectStore>,
+) -> Result<SchemaRef> {
+    let schema = format.infer_schema(state, store, &table.files).await.map_err(|error| {
+        let location = match table.files.as_slice() {
+            [file] => display_location(table.url.object_store().as_str(), file),
+            _ => table.url.to_string(),
+        };
+        table.file_name.file_error(&location, error.find_root().strip_backtrace())
+    })?;
+    if schema.fields().is_empty() {
+        return Err(Error::Location { location: table.url.to_string(), message: "holds no columns".into() });
+    }
+    Ok(schema)
+}
+
+fn merge(schemas: &[(String, SchemaRef)]) -> Result<SchemaRef> {
+    let mut columns: IndexMap<&str, (FieldRef, &str, usize)> = IndexMap::new();
+    for (location, schema) in schemas {
+        for field in schema.fields() {
+            let Some((seen, first_location, files)) = columns.get_mut(field.name().as_str()) else {
+                columns.insert(field.name(), (Arc::clone(field), location, 1));
+                continue;
+            };
+            if seen.data_type() != field.data_type() {
+                return Err(Error::Location {
+                    location: location.clone(),
+                    message: format!(
+                        "column \"{}\" is {}, but it is {} in {first_location}; the files of one table need one schema",
+                        field.name(),
+                        field.data_type(),
+                        seen.data_type(),
+                    ),
+                });
+            }
+            *files += 1;
+            if field.is_nullable() && !seen.is_nullable() {
+                *seen = Arc::clone(field);
+            }
+        }
+    }
+    let fields: Vec<FieldRef> = columns
+        .into_values()
+        .map(|(field, _, files)| match files == schemas.len() {
+            true => field,
+            false => Arc::new(field.as_ref().clone().with_nullable(true)),
+        })
+        .collect();
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// A path for local files, a URL for others.
+fn display_location(base: &str, file: &ObjectMeta) -> String {
+    match base.strip_prefix("file://") {
+        Some(root) => format!("{root}{}", file.location),
+        None => format!("{base}{}", file.location),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::datatypes::{DataType, Field};
+
+    fn schema(fields: &[(&str, DataType, bool)]) -> SchemaRef {
+        Arc::new(Schema::new(fields.iter().map(|(n, t, null)| Field::new(*n, t.clone(), *null)).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn a_column_missing_from_a_file_is_nullable() {
+        let merged = merge(&[
+            ("a".into(), schema(&[("x", DataType::Int64, false), ("y", DataType::Utf8, false)])),
+            ("b".into(), schema(&[("x", DataType::Int64, false)])),
+        ])
+        .expect("compatible");
+        assert_eq!(merged, schema(&[("x", DataType::Int64, false), ("y", DataType::Utf8, true)]));
+    }
+
+    #[test]
+    fn a_conflict_names_both_files() {
+        let error = merge(&[
+            ("a.parquet".into(), schema(&[("x", DataType::Int64, false)])),
+            ("b.parquet".into(), schema(&[("x", DataType::Utf8, false)])),
+        ])
+        .expect_err("conflict")
+        .to_string();
+        assert!(error.contains("a.parquet") && error.contains("b.parquet") && error.contains("\"x\""), "{error}");
+    }
+}

@@ -1,0 +1,76 @@
+//! Refuses a plan that would be wrong on the cluster or that an executor could not decode.
+//!
+//! A task carries its stage's plan restricted to its input partitions. The scheduler knows how to restrict a closed list
+//! of leaves; any other leaf is left whole, so that each task returns all its rows, without an error.
+
+use std::sync::Arc;
+
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
+use datafusion_proto::physical_plan::AsExecutionPlan;
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use prost::Message;
+
+use crate::codec::physical_codec;
+use crate::config::MESSAGE_BYTES_MAX;
+
+/// A plan deeper than this stays here: executors decode and run it on stacks that we do not size.
+const PLAN_DEPTH_MAX: usize = 400;
+
+/// The reason why `plan`, planned for the cluster, cannot run there.
+pub(crate) fn refusal(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
+    refuse_node(plan, 0).or_else(|| refuse_encoding(plan))
+}
+
+fn refuse_node(plan: &Arc<dyn ExecutionPlan>, depth: usize) -> Option<String> {
+    if depth > PLAN_DEPTH_MAX {
+        return Some(format!("the plan is more than {PLAN_DEPTH_MAX} operators deep"));
+    }
+    if matches!(plan.output_partitioning(), Partitioning::Range(_)) {
+        return Some(format!("{} is range partitioned, which tasks cannot be restricted to", plan.name()));
+    }
+    let children = plan.children();
+    if children.is_empty() {
+        return refuse_leaf(plan);
+    }
+    children.into_iter().find_map(|child| refuse_node(child, depth + 1))
+}
+
+fn refuse_leaf(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
+    if plan.is::<EmptyExec>() || plan.is::<PlaceholderRowExec>() {
+        // Their partition count is lost on the wire.
+        let partitions = plan.output_partitioning().partition_count();
+        return (partitions > 1).then(|| format!("{} has {partitions} partitions", plan.name()));
+    }
+    let Some(scan) = plan.downcast_ref::<DataSourceExec>() else {
+        return Some(format!("{} cannot be divided among tasks", plan.name()));
+    };
+    let source: &dyn std::any::Any = scan.data_source().as_ref();
+    if source.is::<FileScanConfig>() {
+        return None;
+    }
+    match source.downcast_ref::<MemorySourceConfig>() {
+        // The limit would be lost when the scheduler restricts the scan to a task's partitions.
+        Some(memory) if scan.fetch().is_some() && memory.partitions().len() > 1 => {
+            Some("a scan of rows in memory carries a limit".into())
+        }
+        Some(_) => None,
+        None => Some("a data source cannot be divided among tasks".into()),
+    }
+}
+
+fn refuse_encoding(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
+    let node = match PhysicalPlanNode::try_from_physical_plan(Arc::clone(plan), physical_codec().as_ref()) {
+        Ok(node) => node,
+        Err(error) => {
+            return Some(format!("the plan cannot be sent to executors: {}", error.find_root().strip_backtrace()));
+        }
+    };
+    // Half the limit: the message also holds the settings and, for each task, its partitions.
+    let (bytes, bytes_max) = (node.encoded_len(), MESSAGE_BYTES_MAX / 2);
+    (bytes > bytes_max).then(|| format!("the plan takes {bytes} bytes, more than the {bytes_max} that a task message holds"))
+}

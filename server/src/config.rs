@@ -1,0 +1,116 @@
+//! What the server is told: one struct per component, read once from flags, variables and a file, then handed down.
+
+mod engine;
+mod flight;
+mod listen;
+mod postgres;
+mod sample;
+mod web;
+
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+use process::build_info;
+use process::config::{self, Error, Port, ProcessOptions, Sources};
+
+pub use engine::EngineSettings;
+pub use flight::FlightConfig;
+pub use postgres::PostgresConfig;
+pub use sample::SampleConfig;
+pub use web::WebConfig;
+
+use engine::EngineOptions;
+use flight::FlightOptions;
+use listen::ListenAddress;
+use postgres::PostgresOptions;
+use web::WebOptions;
+
+/// Everything `arbalest serve` is configured by. What is `None` is disabled.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Directories, files, globs and URLs whose tables are served.
+    pub locations: Vec<String>,
+    pub sample: Option<SampleConfig>,
+    /// Catalog, managed tables, samples.
+    pub data_dir: PathBuf,
+    pub postgres: Option<PostgresConfig>,
+    pub flight: Option<FlightConfig>,
+    pub web: Option<WebConfig>,
+    pub engine: EngineSettings,
+    pub process: ProcessOptions,
+}
+
+impl ServerConfig {
+    pub fn load(sources: Sources) -> Result<Self, Error> {
+        let command = Command::new("arbalest").version(build_info::VERSION).about("A SQL server for data lakes");
+        let serve = Command::new("serve").about("Serve tables to PostgreSQL and Arrow Flight SQL clients");
+        let options: ServeOptions = config::load(command, Some(serve), sources)?;
+        Ok(options.into_config())
+    }
+}
+
+/// The options of `arbalest serve`, as they are given.
+#[derive(Args, Debug)]
+struct ServeOptions {
+    /// A directory, file, glob or URL; each table found there is served
+    #[arg(value_name = "LOCATION")]
+    locations: Vec<String>,
+
+    /// Generate TPC-H tables (once, under --data-dir) and serve them; SCALE is 1 unless given
+    #[arg(long, value_name = "tpch[=SCALE]")]
+    sample: Option<SampleConfig>,
+
+    /// Catalog, managed tables, samples, spill
+    #[arg(long, value_name = "DIR", default_value = "arbalest-data")]
+    data_dir: PathBuf,
+
+    /// Address that all ports listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    listen: ListenAddress,
+
+    #[command(flatten)]
+    postgres: PostgresOptions,
+
+    #[command(flatten)]
+    flight: FlightOptions,
+
+    /// Port for Spark Thrift clients; not served yet, so only off is accepted
+    #[arg(long, value_name = "PORT", value_parser = parse_hive_port)]
+    hive_port: Option<Port>,
+
+    #[command(flatten)]
+    web: WebOptions,
+
+    #[command(flatten)]
+    engine: EngineOptions,
+
+    #[command(flatten)]
+    process: ProcessOptions,
+}
+
+impl ServeOptions {
+    fn into_config(self) -> ServerConfig {
+        let ListenAddress(listen) = self.listen;
+        ServerConfig {
+            locations: self.locations,
+            sample: self.sample,
+            postgres: self.postgres.into_config(listen),
+            flight: self.flight.into_config(listen),
+            web: self.web.into_config(listen),
+            engine: self.engine.into_settings(&self.data_dir),
+            data_dir: self.data_dir,
+            process: self.process,
+        }
+    }
+}
+
+/// A port nobody answers is worse than a refusal.
+fn parse_hive_port(text: &str) -> Result<Port, String> {
+    match text.parse()? {
+        Port::Off => Ok(Port::Off),
+        Port::Number(_) => Err("the Spark Thrift front end is not part of this version; leave it out, or off".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Where queries run, and what they may use of this machine.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use process::config::ByteSize;
+use process::machine;
+use url::Url;
+
+use super::listen::at_least_one;
+
+/// What is left of the machine is for results on their way out, decoding buffers, the catalog and the page cache.
+const MEMORY_SHARE: f64 = 0.6;
+/// Below this not even a sort of one batch gets its reservation.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Memory that running queries may hold in this process, together, before they spill.
+    pub memory_bytes: u64,
+    /// Partitions of queries that run in this process at a time.
+    pub vcores: usize,
+    /// Scratch directories of this process are made under it.
+    pub spill_parent: PathBuf,
+    /// The cluster to use instead of the embedded scheduler and executor.
+    pub scheduler: Option<Url>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct EngineOptions {
+    /// Memory that queries may hold before they spill: 4GiB [default: 60 % of the machine's, or of the container's limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<ByteSize>,
+
+    /// Threads that run queries [default: the cores of the machine, or of the container's limit]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    vcores: Option<usize>,
+
+    /// Where queries spill [default: spill under --data-dir]
+    #[arg(long, value_name = "DIR")]
+    spill_dir: Option<PathBuf>,
+
+    /// Use this cluster's scheduler instead of the embedded engine
+    #[arg(long, value_name = "URL", value_parser = parse_scheduler)]
+    scheduler: Option<Url>,
+}
+
+impl EngineOptions {
+    pub(super) fn into_settings(self, data_dir: &Path) -> EngineSettings {
+        let memory_bytes = match self.memory {
+            Some(ByteSize(bytes)) => bytes,
+            None => ((machine::memory_bytes() as f64 * MEMORY_SHARE) as u64).max(MEMORY_BYTES_MIN),
+        };
+        EngineSettings {
+            memory_bytes,
+            vcores: self.vcores.unwrap_or_else(machine::cores),
+            spill_parent: self.spill_dir.unwrap_or_else(|| data_dir.join("spill")),
+            scheduler: self.scheduler,
+        }
+    }
+}
+
+fn parse_memory(text: &str) -> Result<ByteSize, String> {
+    match text.parse()? {
+        ByteSize(bytes) if bytes < MEMORY_BYTES_MIN => Err("at least 64MiB are needed to run queries".into()),
+        size => Ok(size),
+    }
+}
+
+fn parse_scheduler(text: &str) -> Result<Url, &'static str> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or("a scheduler is a URL such as http://scheduler:50050")
+}

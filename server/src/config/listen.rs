@@ -1,0 +1,32 @@
+//! The address that all ports listen on.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListenAddress(pub(super) IpAddr);
+
+impl FromStr for ListenAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = match text {
+            "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            text => text.parse().map_err(|_| "an address is an IP address such as 127.0.0.1 or ::1")?,
+        };
+        if !address.is_loopback() {
+            return Err("only a loopback address can be served: clients are not authenticated, so anyone who reaches \
+                        another address could read everything");
+        }
+        Ok(Self(address))
+    }
+}
+
+/// A count of which zero makes no sense.
+pub(super) fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(0) => Err("at least one is needed"),
+        Ok(count) => Ok(count),
+        Err(_) => Err("a whole number is needed"),
+    }
+}

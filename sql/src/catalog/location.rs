@@ -1,0 +1,109 @@
+//! LOCATION → tables: a file, a directory, a glob or a URL is listed, and what is found becomes tables named after it.
+
+mod listing;
+
+use std::path::{Path, PathBuf};
+
+use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::session_state::SessionState;
+use engine::table_format::{FileName, FileTable};
+use url::Url;
+
+use super::{Table, TableKind};
+use crate::error::{Error, Result};
+
+/// A table made of files.
+#[derive(Debug)]
+pub struct FoundTable {
+    pub name: String,
+    pub location: String,
+    files: FileTable,
+}
+
+impl FoundTable {
+    pub(super) fn into_table(self, oid: u32) -> Table {
+        Table {
+            oid,
+            name: self.name,
+            kind: TableKind::External,
+            schema: self.files.local.schema(),
+            location: Some(self.location),
+            provider: self.files.local,
+            cluster_provider: Some(self.files.cluster),
+            row_count: None,
+            size_bytes: Some(self.files.bytes),
+        }
+    }
+}
+
+/// Finds and opens the tables of a location. Fails with a sentence that names what is missing or broken.
+pub async fn open_location(state: &SessionState, location: &str) -> Result<Vec<FoundTable>> {
+    let mut tables = Vec::new();
+    for url in expand(location)? {
+        tables.extend(listing::list(state, &url, location).await?);
+    }
+    if tables.is_empty() {
+        return Err(error(location, format!("holds no file that can be served; known are {}", FileName::SUFFIXES)));
+    }
+    let mut opened = Vec::with_capacity(tables.len());
+    for (name, files) in tables {
+        let location = files.url.to_string();
+        let files = FileTable::open(state, files).await?;
+        opened.push(FoundTable { name, location, files });
+    }
+    Ok(opened)
+}
+
+fn error(location: &str, message: impl Into<String>) -> Error {
+    Error::Location { location: location.to_owned(), message: message.into() }
+}
+
+/// The URLs that a location stands for: more than one if it is a glob, whose matches are each a location.
+fn expand(location: &str) -> Result<Vec<ListingTableUrl>> {
+    if !location.contains("://") {
+        return expand_path(location, PathBuf::from(location));
+    }
+    let url = Url::parse(location).map_err(|e| error(location, format!("is not a URL: {e}")))?;
+    if url.scheme() == "file" {
+        let path = url.to_file_path().map_err(|()| error(location, "is not the URL of a local file"))?;
+        return expand_path(location, path);
+    }
+    let url = ListingTableUrl::parse(location).map_err(|e| error(location, e.strip_backtrace()))?;
+    Ok(vec![url])
+}
+
+fn expand_path(location: &str, path: PathBuf) -> Result<Vec<ListingTableUrl>> {
+    if !path.exists() && location.contains(['*', '?', '[']) {
+        let pattern = path.to_string_lossy();
+        let matches = glob::glob(&pattern).map_err(|e| error(location, format!("is not a valid pattern: {e}")))?;
+        let mut paths: Vec<PathBuf> =
+            matches.collect::<Result<_, _>>().map_err(|e| error(location, format!("cannot be listed: {e}")))?;
+        paths.retain(|path| path.is_dir() || file_name(path).is_some_and(|name| FileName::parse(&name).is_some()));
+        if paths.is_empty() {
+            return Err(error(location, "matches no file that can be served"));
+        }
+        return paths.iter().map(|path| path_url(location, path)).collect();
+    }
+    std::fs::metadata(&path).map_err(|e| error(location, describe_io(&e)))?;
+    Ok(vec![path_url(location, &path)?])
+}
+
+fn describe_io(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "does not exist".into(),
+        std::io::ErrorKind::PermissionDenied => "may not be read by this user".into(),
+        _ => error.to_string(),
+    }
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+/// A URL without globs: characters such as `*` or `#` in a path are themselves.
+fn path_url(location: &str, path: &Path) -> Result<ListingTableUrl> {
+    let absolute = std::fs::canonicalize(path).map_err(|e| error(location, describe_io(&e)))?;
+    let url = if absolute.is_dir() { Url::from_directory_path(&absolute) } else { Url::from_file_path(&absolute) };
+    let url = url.map_err(|()| error(location, "is not an absolute path"))?;
+    ListingTableUrl::try_new(url, None).map_err(|e| error(location, e.strip_backtrace()))
+}

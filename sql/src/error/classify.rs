@@ -1,0 +1,327 @@
+//! Puts DataFusion's and Ballista's errors into SQLSTATE classes and PostgreSQL's words.
+
+use arrow::error::ArrowError;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use super::Error;
+use crate::SqlState;
+use crate::parser::{RECURSION_LIMIT, position_of};
+use crate::planner::nearest::nearest_name;
+
+pub(super) fn engine_error(error: engine::Error) -> Error {
+    match error {
+        engine::Error::DataFusion(error) => datafusion_error(&error, None),
+        engine::Error::NotDistributable { .. } => Error::Classified {
+            sql_state: SqlState::FEATURE_NOT_SUPPORTED,
+            message: error.to_string(),
+            detail: None,
+            hint: Some("Set arbalest.execution_mode to auto or local.".into()),
+            position: None,
+        },
+        engine::Error::NoCluster => classified(SqlState::FEATURE_NOT_SUPPORTED, error.to_string()),
+        engine::Error::JobFailed { message } => job_failure(&message),
+        engine::Error::JobCancelled => Error::QueryCanceled,
+        engine::Error::Location { location, message } => Error::Location { location, message },
+        engine::Error::JobLost | engine::Error::Unreachable { .. } => {
+            classified(SqlState::INTERNAL_ERROR, error.to_string())
+        }
+    }
+}
+
+/// Like [`datafusion_error`], with the statement's text for positions.
+pub(crate) fn datafusion_error_in(error: &DataFusionError, text: &str) -> Error {
+    datafusion_error(error, Some(text))
+}
+
+pub(super) fn datafusion_error(error: &DataFusionError, text: Option<&str>) -> Error {
+    let position = error
+        .diagnostic()
+        .and_then(|diagnostic| diagnostic.span)
+        .zip(text)
+        .and_then(|(span, text)| position_of(text, span.start.line, span.start.column));
+    let root = match error.find_root() {
+        // `find_root` stops at these two.
+        DataFusionError::Diagnostic(_, inner) => inner.find_root(),
+        root => root,
+    };
+    match root {
+        DataFusionError::SQL(parse_error, _) => parser_error(parse_error, text.unwrap_or_default()),
+        DataFusionError::SchemaError(schema_error, _) => schema(schema_error, position),
+        DataFusionError::ArrowError(arrow_error, _) => arrow(arrow_error, position),
+        DataFusionError::NotImplemented(message) => {
+            at(SqlState::FEATURE_NOT_SUPPORTED, clean(message), position)
+        }
+        DataFusionError::Plan(message) => plan(&clean(message), position),
+        DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
+        DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
+            by_words(&clean(message), SqlState::INTERNAL_ERROR, position)
+        }
+        DataFusionError::ObjectStore(object_error) => match object_error.as_ref() {
+            object_store::Error::NotFound { path, .. } => {
+                classified(SqlState::UNDEFINED_FILE, format!("file \"{path}\" does not exist"))
+            }
+            other => classified(SqlState::IO_ERROR, clean(&other.to_string())),
+        },
+        DataFusionError::ParquetError(parquet_error) => {
+            classified(SqlState::DATA_CORRUPTED, format!("a Parquet file cannot be read: {parquet_error}"))
+        }
+        DataFusionError::IoError(io_error) => io(io_error),
+        DataFusionError::Collection(errors) if !errors.is_empty() => datafusion_error(&errors[0], text),
+        DataFusionError::Shared(inner) => datafusion_error(inner, text),
+        DataFusionError::External(external) => match external.downcast_ref::<engine::Error>() {
+            Some(engine::Error::JobFailed { message }) => job_failure(message),
+            _ => by_words(&clean(&external.to_string()), SqlState::INTERNAL_ERROR, position),
+        },
+        other => by_words(&clean(&other.strip_backtrace()), SqlState::INTERNAL_ERROR, position),
+    }
+}
+
+/// A parse error of sqlparser: `Expected: an expression, found: FROM at Line: 1, Column: 8`.
+pub(crate) fn parser_error(error: &ParserError, text: &str) -> Error {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => return Error::TooDeep { depth_max: RECURSION_LIMIT },
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+    };
+    let (message, position) = match message.rsplit_once(" at Line: ") {
+        Some((before, location)) => {
+            let mut numbers = location.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok());
+            let position = numbers.next().zip(numbers.next()).and_then(|(line, column)| position_of(text, line, column));
+            (before, position)
+        }
+        None => (message.as_str(), None),
+    };
+    let Some((expected, found)) = message.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) else {
+        return Error::Classified {
+            sql_state: SqlState::SYNTAX_ERROR,
+            message: format!("syntax error: {}", decapitalize(message)),
+            detail: None,
+            hint: None,
+            position,
+        };
+    };
+    let expected = Some(expected.trim().to_owned()).filter(|expected| !expected.is_empty());
+    match found.trim() {
+        "EOF" => Error::SyntaxAtEnd { expected, position: Some(text.chars().count() + 1) },
+        near => Error::Syntax { near: near.to_owned(), expected, position },
+    }
+}
+
+fn schema(error: &SchemaError, position: Option<usize>) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let name = field.flat_name().replace('"', "");
+            let candidates = valid_fields.iter().map(|column| column.name().to_owned());
+            Error::UndefinedColumn { nearest: nearest_name(field.name(), candidates), name, position }
+        }
+        SchemaError::AmbiguousReference { field } => {
+            at(SqlState::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name()), position)
+        }
+        SchemaError::DuplicateQualifiedField { qualifier, name } => at(
+            SqlState::DUPLICATE_ALIAS,
+            format!("table name \"{}\" is specified more than once, both with a column \"{name}\"", qualifier.table()),
+            position,
+        ),
+        SchemaError::DuplicateUnqualifiedField { name } => {
+            at(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" is specified more than once"), position)
+        }
+    }
+}
+
+fn arrow(error: &ArrowError, position: Option<usize>) -> Error {
+    match error {
+        ArrowError::DivideByZero => at(SqlState::DIVISION_BY_ZERO, "division by zero".into(), position),
+        ArrowError::ArithmeticOverflow(message) => overflow(message, position),
+        ArrowError::IoError(_, io_error) => io(io_error),
+        ArrowError::ParquetError(message) => {
+            at(SqlState::DATA_CORRUPTED, format!("a Parquet file cannot be read: {message}"), position)
+        }
+        ArrowError::CastError(message)
+        | ArrowError::ParseError(message)
+        | ArrowError::InvalidArgumentError(message)
+        | ArrowError::ComputeError(message)
+        | ArrowError::CsvError(message)
+        | ArrowError::JsonError(message) => by_words(message, SqlState::INVALID_TEXT_REPRESENTATION, position),
+        other => by_words(&other.to_string(), SqlState::INTERNAL_ERROR, position),
+    }
+}
+
+fn overflow(message: &str, position: Option<usize>) -> Error {
+    Error::Classified {
+        sql_state: SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        message: "numeric value out of range".into(),
+        detail: Some(message.to_owned()).filter(|message| !message.is_empty()),
+        hint: None,
+        position,
+    }
+}
+
+fn plan(message: &str, position: Option<usize>) -> Error {
+    let lower = message.to_ascii_lowercase();
+    if let Some(name) = between(message, "table '", "' not found") {
+        return Error::UndefinedTable { name: short_name(&name), nearest: None, position };
+    }
+    if let Some(name) = between(message, "table function '", "' not found") {
+        return Error::UndefinedFunction { signature: format!("{name}(...)"), hint: None, position };
+    }
+    if let Some(name) = between(message, "Invalid function '", "'") {
+        let hint = between(message, "Did you mean '", "'").map(|nearest| format!("Perhaps you meant {nearest}."));
+        return Error::UndefinedFunction { signature: format!("{name}(...)"), hint, position };
+    }
+    if let Some(name) = between(message, "failed to resolve schema: ", "") {
+        return Error::UndefinedSchema { name };
+    }
+    if let Some(name) = between(message, "failed to resolve catalog: ", "") {
+        return Error::UndefinedDatabase { name };
+    }
+    let sql_state = if lower.contains("group by") || lower.contains("aggregate") && lower.contains("nested") {
+        SqlState::GROUPING_ERROR
+    } else if lower.contains("no function matches") || lower.contains("failed to coerce arguments") || lower.contains("expects") && lower.contains("argument") {
+        SqlState::UNDEFINED_FUNCTION
+    } else if lower.contains("cannot coerce")
+        || lower.contains("cannot infer common")
+        || lower.contains("common argument type")
+        || lower.contains("type")
+    {
+        SqlState::DATATYPE_MISMATCH
+    } else if lower.contains("placeholder") || lower.contains("parameter") {
+        SqlState::INDETERMINATE_DATATYPE
+    } else if lower.contains("cannot find table") || lower.contains("no table named") {
+        SqlState::UNDEFINED_TABLE
+    } else {
+        SqlState::SYNTAX_ERROR
+    };
+    by_words(message, sql_state, position)
+}
+
+/// Classes that only the words of a message tell. `otherwise` is the class if they do not.
+fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Error {
+    let lower = message.to_ascii_lowercase();
+    let has = |words: &str| lower.contains(words);
+    if has("divide by zero") || has("dividebyzero") || has("division by zero") {
+        return at(SqlState::DIVISION_BY_ZERO, "division by zero".into(), position);
+    }
+    if has("resources exhausted") || has("resourcesexhausted") || has("failed to allocate") {
+        return out_of_memory(message);
+    }
+    let sql_state = if has("overflow") || has("out of range") || has("can't cast value") || has("too large to store") || has("outside the range") {
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE
+    } else if has("error parsing timestamp") || has("error parsing date") || has("cannot cast string") && (has("date") || has("time") || has("interval")) {
+        SqlState::INVALID_DATETIME_FORMAT
+    } else if has("cannot cast string") || has("cannot parse") || has("error while parsing") || has("invalid input syntax") {
+        SqlState::INVALID_TEXT_REPRESENTATION
+    } else if has("regular expression") || has("regex parse error") {
+        SqlState::INVALID_REGULAR_EXPRESSION
+    } else if has("more than one row") || has("more than 1 row") {
+        SqlState::CARDINALITY_VIOLATION
+    } else if has("no space left on device") || has("storage full") || has("disk quota") || has("max_temp_directory_size") {
+        SqlState::DISK_FULL
+    } else if has("corrupt") || has("parquet error") || has("parqueterror") || has("magic") {
+        SqlState::DATA_CORRUPTED
+    } else if has("no such file or directory") || has("notfound") {
+        SqlState::UNDEFINED_FILE
+    } else {
+        otherwise
+    };
+    at(sql_state, decapitalize(message), position)
+}
+
+/// What a failed job says: the scheduler and executors wrap the error's text several times.
+fn job_failure(message: &str) -> Error {
+    const WRAPPERS: [&str; 6] = [
+        "Job failed due to stage ",
+        "Task failed due to runtime execution error: ",
+        "DataFusion error: ",
+        "DataFusionError: ",
+        "Execution error: ",
+        "General error: ",
+    ];
+    let mut text = message.trim();
+    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| text.starts_with(**wrapper)) {
+        text = text[wrapper.len()..].trim_start();
+        if *wrapper == WRAPPERS[0] {
+            // `3 failed: ` follows.
+            text = text.split_once(": ").map_or(text, |(_, rest)| rest);
+        }
+    }
+    by_words(&clean(text), SqlState::INTERNAL_ERROR, None)
+}
+
+fn out_of_memory(message: &str) -> Error {
+    Error::Classified {
+        sql_state: SqlState::OUT_OF_MEMORY,
+        message: "the query needs more memory than the pool has".into(),
+        detail: Some(clean(message)),
+        hint: Some("Raise --memory, read fewer columns or rows, or aggregate before joining.".into()),
+        position: None,
+    }
+}
+
+fn io(error: &std::io::Error) -> Error {
+    let sql_state = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => SqlState::DISK_FULL,
+        std::io::ErrorKind::NotFound => SqlState::UNDEFINED_FILE,
+        _ => SqlState::IO_ERROR,
+    };
+    classified(sql_state, error.to_string())
+}
+
+fn classified(sql_state: SqlState, message: String) -> Error {
+    at(sql_state, message, None)
+}
+
+fn at(sql_state: SqlState, message: String, position: Option<usize>) -> Error {
+    Error::Classified { sql_state, message, detail: None, hint: None, position }
+}
+
+/// Without DataFusion's prefixes, backtraces and pleas to report a bug.
+fn clean(message: &str) -> String {
+    let message = message.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or(message);
+    let message = message.split("\n\nbacktrace").next().unwrap_or(message);
+    let mut text = message.trim();
+    const PREFIXES: [&str; 9] = [
+        "Error during planning: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "External error: ",
+        "Schema error: ",
+        "Parquet error: ",
+        "Cast error: ",
+        "Parser error: ",
+        "type_coercion\ncaused by\n",
+    ];
+    while let Some(prefix) = PREFIXES.iter().find(|prefix| text.starts_with(**prefix)) {
+        text = text[prefix.len()..].trim_start();
+    }
+    text.trim_end_matches('.').to_owned()
+}
+
+fn decapitalize(message: &str) -> String {
+    let mut characters = message.chars();
+    match (characters.next(), characters.clone().next()) {
+        // `CAST`, `Int64` and the like stay.
+        (Some(first), Some(second)) if first.is_ascii_uppercase() && second.is_ascii_lowercase() && !message.split(' ').next().is_some_and(|word| word.contains(char::is_numeric)) => {
+            first.to_ascii_lowercase().to_string() + characters.as_str()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+fn between(text: &str, start: &str, end: &str) -> Option<String> {
+    let rest = &text[text.find(start)? + start.len()..];
+    match end.is_empty() {
+        true => Some(rest.trim().to_owned()),
+        false => Some(rest[..rest.find(end)?].to_owned()),
+    }
+}
+
+/// `arbalest.public.orders` is `orders` to the user; another schema is kept.
+fn short_name(name: &str) -> String {
+    let parts: Vec<&str> = name.split('.').collect();
+    match parts.as_slice() {
+        [_, "public", table] => (*table).to_owned(),
+        [_, schema, table] => format!("{schema}.{table}"),
+        _ => name.to_owned(),
+    }
+}

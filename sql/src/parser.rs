@@ -1,0 +1,150 @@
+//! Text → statements. Nothing is planned or run here.
+
+pub mod dialect;
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::parser::Parser;
+
+pub use dialect::Dialect;
+
+use crate::error::Result;
+
+/// Levels of nested parentheses, subqueries and operators that a statement may have. sqlparser's own limit is 50, which
+/// generated SQL exceeds; the planner's recursion grows its stack as needed.
+pub(crate) const RECURSION_LIMIT: usize = 256;
+
+/// One parsed statement of a text.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// `None`: there was nothing but white space and comments.
+    pub(crate) ast: Option<Arc<ast::Statement>>,
+    /// The whole text given to the parser: positions count from its start.
+    text: Arc<str>,
+    /// Where this statement is in `text`.
+    span: std::ops::Range<usize>,
+}
+
+impl Statement {
+    /// The statement's own text.
+    pub fn sql(&self) -> &str {
+        self.text.get(self.span.clone()).unwrap_or(&self.text).trim()
+    }
+
+    /// The text that positions refer to.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A part of this statement as a statement of its own, with the same text.
+    pub(crate) fn with_ast(&self, ast: ast::Statement) -> Self {
+        Self { ast: Some(Arc::new(ast)), ..self.clone() }
+    }
+
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` and their like.
+    pub fn is_transaction_control(&self) -> bool {
+        use ast::Statement as S;
+        matches!(
+            self.ast.as_deref(),
+            Some(S::StartTransaction { .. } | S::Commit { .. } | S::Rollback { .. } | S::Savepoint { .. } | S::ReleaseSavepoint { .. })
+        )
+    }
+}
+
+/// Parses a text of statements separated by semicolons. A text without any is one empty statement.
+pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
+    let text: Arc<str> = sql.into();
+    let parser_dialect = dialect.parser_dialect();
+    let fail = |error| crate::error::parser_error(&error, sql);
+    let mut parser = Parser::new(parser_dialect.as_ref())
+        .with_recursion_limit(RECURSION_LIMIT)
+        .try_with_sql(sql)
+        .map_err(fail)?;
+    let statements = parser.parse_statements().map_err(fail)?;
+    if statements.is_empty() {
+        return Ok(vec![Statement { ast: None, span: 0..text.len(), text }]);
+    }
+    let spans = split(sql, statements.len());
+    Ok(statements
+        .into_iter()
+        .zip(spans)
+        .map(|(ast, span)| Statement { ast: Some(Arc::new(ast)), text: Arc::clone(&text), span })
+        .collect())
+}
+
+/// The ranges of `count` statements in `sql`: between the semicolons that are tokens of their own. One statement, or a
+/// text that cannot be divided into `count`, is the whole text each time.
+fn split(sql: &str, count: usize) -> Vec<std::ops::Range<usize>> {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+    let whole = || vec![0..sql.len(); count];
+    if count == 1 {
+        return whole();
+    }
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() else { return whole() };
+    let mut ranges = Vec::with_capacity(count);
+    let mut start = 0;
+    let mut holds_statement = false;
+    for token in &tokens {
+        match &token.token {
+            Token::SemiColon => {
+                let Some(end) = byte_of(sql, token.span.start.line, token.span.start.column) else { return whole() };
+                if holds_statement {
+                    ranges.push(start..end);
+                }
+                start = end + 1;
+                holds_statement = false;
+            }
+            Token::Whitespace(_) | Token::EOF => {}
+            _ => holds_statement = true,
+        }
+    }
+    if holds_statement {
+        ranges.push(start..sql.len());
+    }
+    if ranges.len() == count { ranges } else { whole() }
+}
+
+/// The 1-based character at a 1-based line and column.
+pub(crate) fn position_of(text: &str, line: u64, column: u64) -> Option<usize> {
+    let before: usize = text.split('\n').take(usize::try_from(line.checked_sub(1)?).ok()?).map(|l| l.chars().count() + 1).sum();
+    Some(before + usize::try_from(column).ok()?)
+}
+
+fn byte_of(text: &str, line: u64, column: u64) -> Option<usize> {
+    let position = position_of(text, line, column)?;
+    text.char_indices().nth(position.checked_sub(1)?).map(|(byte, _)| byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_keep_their_own_text() {
+        let statements = parse("select ';' ;; select 2 -- end;\n; ", Dialect::Postgres).expect("valid");
+        assert_eq!(statements.iter().map(Statement::sql).collect::<Vec<_>>(), ["select ';'", "select 2 -- end;"]);
+    }
+
+    #[test]
+    fn a_comment_is_an_empty_statement() {
+        let statements = parse(" /* nothing */ ", Dialect::Postgres).expect("valid");
+        assert!(statements.len() == 1 && statements[0].ast.is_none());
+    }
+
+    #[test]
+    fn errors_have_positions() {
+        let error = parse("select 1;\nselect é, from t", Dialect::Postgres).expect_err("syntax");
+        assert_eq!((error.to_string().as_str(), error.position()), ("syntax error at or near \"from\"", Some(21)));
+        let error = parse("select (1", Dialect::Postgres).expect_err("syntax");
+        assert_eq!((error.to_string().as_str(), error.position()), ("syntax error at end of input", Some(10)));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let sql = format!("select {}1{}", "(".repeat(10_000), ")".repeat(10_000));
+        let error = parse(&sql, Dialect::Postgres).expect_err("too deep");
+        assert_eq!(error.sql_state().code(), "54001");
+    }
+}

@@ -1,0 +1,188 @@
+//! Names of result columns, as PostgreSQL chooses them: `count`, `?column?`, `case`; never DataFusion's `count(*)`.
+//!
+//! PostgreSQL allows several columns of one name, DataFusion does not. Repeated names get a suffix that no SQL text can
+//! hold, which is taken off where names are shown.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    self, Expr, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
+};
+
+/// Starts the suffix of a repeated name.
+const REPEATED: char = '\u{1}';
+
+/// Gives every unnamed output of every SELECT the name PostgreSQL gives it.
+pub(super) fn name_outputs(statement: &mut Statement) {
+    let ControlFlow::Continue(()) = statement.visit(&mut NameOutputs) else { return };
+}
+
+/// A column's name without what made it unique.
+pub(super) fn shown_name(name: &str) -> &str {
+    name.split(REPEATED).next().unwrap_or(name)
+}
+
+struct NameOutputs;
+
+impl VisitorMut for NameOutputs {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        name_set_expr(&mut query.body);
+        ControlFlow::Continue(())
+    }
+}
+
+fn name_set_expr(body: &mut SetExpr) {
+    // Iterates over the left side: a chain of a thousand UNIONs is deep on the left.
+    let mut body = body;
+    loop {
+        match body {
+            SetExpr::Select(select) => return name_select(select),
+            SetExpr::SetOperation { left, right, .. } => {
+                name_set_expr(right);
+                body = left;
+            }
+            // A parenthesised query is visited by itself.
+            _ => return,
+        }
+    }
+}
+
+fn name_select(select: &mut Select) {
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for item in &mut select.projection {
+        let (name, is_named) = match &*item {
+            SelectItem::ExprWithAlias { alias, .. } => (folded(alias), true),
+            SelectItem::UnnamedExpr(Expr::Identifier(column)) => (folded(column), true),
+            // Two columns of one name from different tables are told apart by their qualifiers.
+            SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(_)) => (expr.to_string(), true),
+            SelectItem::UnnamedExpr(expr) => (name_of(expr), false),
+            _ => continue,
+        };
+        let count = uses.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if is_named && *count == 1 {
+            continue;
+        }
+        let shown = match &*item {
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map_or(name, folded),
+            _ => name,
+        };
+        let unique = if *count == 1 { shown } else { format!("{shown}{REPEATED}{count}") };
+        let alias = Ident::with_quote('"', unique);
+        match item {
+            SelectItem::ExprWithAlias { alias: old, .. } => *old = alias,
+            SelectItem::UnnamedExpr(expr) => {
+                let expr = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+                *item = SelectItem::ExprWithAlias { expr, alias };
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An identifier as DataFusion will know it: lower case unless quoted.
+fn folded(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+/// PostgreSQL's `FigureColname`: the name of the outermost thing that has one.
+fn name_of(expr: &Expr) -> String {
+    figure(expr).unwrap_or_else(|| "?column?".into())
+}
+
+fn figure(expr: &Expr) -> Option<String> {
+    let name = |name: &str| Some(name.to_owned());
+    match expr {
+        Expr::Identifier(ident) => Some(folded(ident)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(folded),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => figure(inner),
+        Expr::Function(function) => match function.name.0.last() {
+            Some(ObjectNamePart::Identifier(ident)) => Some(folded(ident)),
+            _ => None,
+        },
+        Expr::Cast { expr: inner, data_type, .. } => figure(inner).or_else(|| Some(type_name(data_type))),
+        Expr::TypedString(typed) => Some(type_name(&typed.data_type)),
+        Expr::Interval(_) => name("interval"),
+        Expr::Case { else_result, .. } => match else_result.as_deref().and_then(figure_column) {
+            Some(column) => Some(column),
+            None => name("case"),
+        },
+        Expr::Exists { .. } => name("exists"),
+        Expr::Subquery(query) => subquery_name(query),
+        Expr::Array(_) => name("array"),
+        Expr::Tuple(_) => name("row"),
+        Expr::Extract { .. } => name("extract"),
+        Expr::Substring { .. } => name("substring"),
+        Expr::Position { .. } => name("position"),
+        Expr::Overlay { .. } => name("overlay"),
+        Expr::Trim { trim_where, .. } => name(match trim_where {
+            Some(ast::TrimWhereField::Leading) => "ltrim",
+            Some(ast::TrimWhereField::Trailing) => "rtrim",
+            _ => "btrim",
+        }),
+        Expr::Ceil { .. } => name("ceil"),
+        Expr::Floor { .. } => name("floor"),
+        Expr::AtTimeZone { .. } => name("timezone"),
+        Expr::CompoundFieldAccess { root, access_chain } => access_chain
+            .iter()
+            .rev()
+            .find_map(|access| match access {
+                ast::AccessExpr::Dot(inner) => figure(inner),
+                ast::AccessExpr::Subscript(_) => None,
+            })
+            .or_else(|| figure(root)),
+        Expr::Value(value) => match value.value {
+            Value::Boolean(_) => name("bool"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Only columns name a CASE.
+fn figure_column(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Function(_) => figure(expr),
+        _ => None,
+    }
+}
+
+fn subquery_name(query: &Query) -> Option<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    match select.projection.first()? {
+        SelectItem::UnnamedExpr(expr) => figure(expr),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    }
+}
+
+/// PostgreSQL's internal name of a type, which a cast constant is called.
+fn type_name(data_type: &ast::DataType) -> String {
+    let text = data_type.to_string().to_ascii_lowercase();
+    let base = text.split('(').next().unwrap_or(&text).trim();
+    let name = match base {
+        "smallint" => "int2",
+        "int" | "integer" => "int4",
+        "bigint" => "int8",
+        "real" => "float4",
+        "double precision" | "double" | "float" => "float8",
+        "boolean" => "bool",
+        "decimal" => "numeric",
+        "character varying" => "varchar",
+        "character" | "char" => "bpchar",
+        "timestamp with time zone" => "timestamptz",
+        "timestamp without time zone" => "timestamp",
+        "time without time zone" => "time",
+        other => other,
+    };
+    if text.ends_with("with time zone") && base.starts_with("timestamp") && name == "timestamp" {
+        return "timestamptz".into();
+    }
+    name.rsplit('.').next().unwrap_or(name).to_owned()
+}

@@ -1,0 +1,277 @@
+//! A client's state and the way its statements run: settings, transaction, prepared statements, cancellation.
+
+pub mod prepared;
+mod running;
+pub(crate) mod settings;
+mod transaction;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::catalog::CatalogSnapshot;
+use crate::error::{Error, Result};
+use crate::parser::{self, Dialect, Statement};
+use crate::response::{Notice, Response};
+use crate::sessions::{CancelKey, SessionOptions, Sessions};
+use crate::statement;
+use prepared::PreparedStatement;
+use settings::Settings;
+use transaction::Transaction;
+pub use transaction::TransactionStatus;
+
+/// One client cannot exhaust memory with statements it never deallocates.
+const PREPARED_STATEMENTS_MAX: usize = 10_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    pub(crate) fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::from_str(text).map(Self)
+    }
+}
+
+/// One client's session. Belongs to this crate, not to a connection; closed by [`Sessions::close`].
+#[derive(Debug)]
+pub struct Session {
+    id: SessionId,
+    key: CancelKey,
+    user: String,
+    database: String,
+    dialect: Dialect,
+    sessions: Arc<Sessions>,
+    settings: Mutex<Settings>,
+    transaction: Mutex<Transaction>,
+    prepared: Mutex<HashMap<String, PreparedStatement>>,
+    notices: Mutex<Vec<Notice>>,
+    /// Parent of the tokens of all statements that run now.
+    running: Mutex<CancellationToken>,
+}
+
+impl Session {
+    pub(crate) fn open(
+        sessions: Arc<Sessions>,
+        id: SessionId,
+        key: CancelKey,
+        database: String,
+        options: SessionOptions,
+    ) -> Result<Arc<Self>> {
+        let mut settings = Settings::new(&sessions.config, &options.user);
+        for (name, value) in &options.settings {
+            settings.set_default(name, value)?;
+        }
+        Ok(Arc::new(Self {
+            id,
+            key,
+            user: options.user,
+            database,
+            dialect: options.dialect,
+            sessions,
+            settings: Mutex::new(settings),
+            transaction: Mutex::default(),
+            prepared: Mutex::default(),
+            notices: Mutex::default(),
+            running: Mutex::default(),
+        }))
+    }
+
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    pub fn cancel_key(&self) -> CancelKey {
+        self.key
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// The tables there are now.
+    pub fn catalog(&self) -> Arc<CatalogSnapshot> {
+        self.sessions.catalog.snapshot()
+    }
+
+    /// Parses a whole text. A syntax error anywhere in it runs nothing.
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
+        parser::parse(sql, self.dialect)
+    }
+
+    /// Plans a statement without running it. `parameter_types` are the types that the client declared for `$1`, `$2`, …
+    pub async fn prepare(
+        self: &Arc<Self>,
+        statement: &Statement,
+        parameter_types: &[Option<DataType>],
+    ) -> Result<PreparedStatement> {
+        let prepare = async {
+            self.check_transaction(statement)?;
+            statement::prepare(self, statement, parameter_types).await
+        };
+        let outcome = self.until_canceled(prepare).await;
+        outcome.inspect_err(|_| self.statement_failed())
+    }
+
+    /// Runs a prepared statement with a value for each parameter, which is cast to the parameter's type.
+    pub async fn execute(
+        self: &Arc<Self>,
+        prepared: &PreparedStatement,
+        parameters: &[ScalarValue],
+    ) -> Result<Response> {
+        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()));
+        let execute = async {
+            self.check_transaction(prepared.statement())?;
+            statement::execute(self, prepared, parameters).await
+        };
+        match run.until_canceled(execute).await {
+            Ok(response) => Ok(run.wrap(response)),
+            Err(error) => {
+                self.statement_failed();
+                run.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Prepares and executes a statement without parameters.
+    pub async fn run(self: &Arc<Self>, statement: &Statement) -> Result<Response> {
+        let prepared = self.prepare(statement, &[]).await?;
+        self.execute(&prepared, &[]).await
+    }
+
+    /// Cancels everything this session runs now.
+    pub fn cancel(&self) {
+        std::mem::take(&mut *self.running.lock()).cancel();
+    }
+
+    /// A setting's value as SHOW prints it. Names are compared without case.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.settings.lock().show(name)
+    }
+
+    /// Like `SET name TO value`.
+    pub fn set_setting(&self, name: &str, value: &str) -> Result<()> {
+        self.settings.lock().set(name, value)
+    }
+
+    pub(crate) fn settings<T>(&self, use_settings: impl FnOnce(&mut Settings) -> T) -> T {
+        use_settings(&mut self.settings.lock())
+    }
+
+    pub fn transaction_status(&self) -> TransactionStatus {
+        self.transaction.lock().status()
+    }
+
+    /// The transaction block, if there is one, accepts nothing but its end from now on. Front ends call this for errors
+    /// that happened outside [`Session::execute`].
+    pub fn statement_failed(&self) {
+        self.transaction.lock().fail();
+    }
+
+    pub(crate) fn transaction<T>(&self, use_transaction: impl FnOnce(&mut Transaction) -> T) -> T {
+        use_transaction(&mut self.transaction.lock())
+    }
+
+    fn check_transaction(&self, statement: &Statement) -> Result<()> {
+        let failed = self.transaction_status() == TransactionStatus::Failed;
+        match failed && !statement::ends_failed_transaction(statement) {
+            true => Err(Error::InFailedTransaction),
+            false => Ok(()),
+        }
+    }
+
+    /// Statements prepared under a name, by SQL or by a protocol: both share their names.
+    pub fn prepared(&self, name: &str) -> Option<PreparedStatement> {
+        self.prepared.lock().get(name).cloned()
+    }
+
+    /// Keeps a prepared statement under a name. The empty name may be overwritten, others may not.
+    pub fn store_prepared(&self, name: &str, statement: PreparedStatement) -> Result<()> {
+        let mut prepared = self.prepared.lock();
+        if !name.is_empty() && prepared.contains_key(name) {
+            return Err(Error::DuplicatePreparedStatement { name: name.to_owned() });
+        }
+        if prepared.len() >= PREPARED_STATEMENTS_MAX {
+            return Err(Error::Classified {
+                sql_state: crate::SqlState::PROGRAM_LIMIT_EXCEEDED,
+                message: format!("the session already has {PREPARED_STATEMENTS_MAX} prepared statements"),
+                detail: None,
+                hint: Some("Deallocate some.".into()),
+                position: None,
+            });
+        }
+        prepared.insert(name.to_owned(), statement);
+        Ok(())
+    }
+
+    /// Forgets a prepared statement; `false` if there was none.
+    pub fn deallocate(&self, name: &str) -> bool {
+        self.prepared.lock().remove(name).is_some()
+    }
+
+    /// Forgets all prepared statements.
+    pub fn deallocate_all(&self) {
+        self.prepared.lock().clear();
+    }
+
+    pub(crate) fn notify(&self, notice: Notice) {
+        self.notices.lock().push(notice);
+    }
+
+    /// What the statements since the last call had to say.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.lock())
+    }
+
+    fn statement_token(&self) -> CancellationToken {
+        self.running.lock().child_token()
+    }
+
+    async fn until_canceled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let token = self.statement_token();
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(Error::QueryCanceled),
+            outcome = work => outcome,
+        }
+    }
+}

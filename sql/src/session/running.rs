@@ -1,0 +1,105 @@
+//! A statement while it runs: ends it when it is cancelled or late, and measures it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::Session;
+use crate::error::{Error, Result};
+use crate::metrics;
+use crate::response::{Response, Rows};
+
+pub(super) struct RunningStatement {
+    session: Arc<Session>,
+    kind: &'static str,
+    token: CancellationToken,
+    started: Instant,
+    /// `statement_timeout`; `None` is no limit.
+    timeout: Option<Duration>,
+}
+
+impl RunningStatement {
+    pub(super) fn start(session: &Arc<Session>, kind: &'static str) -> Self {
+        Self {
+            session: Arc::clone(session),
+            kind,
+            token: session.statement_token(),
+            started: Instant::now(),
+            timeout: session.settings(|settings| settings.statement_timeout()),
+        }
+    }
+
+    fn late(&self) -> impl Future<Output = ()> + use<> {
+        let deadline = self.timeout.map(|timeout| tokio::time::Instant::from_std(self.started + timeout));
+        async move {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    pub(super) async fn until_canceled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.token.cancelled() => Err(Error::QueryCanceled),
+            outcome = work => outcome,
+            () = self.late() => Err(Error::StatementTimeout),
+        }
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
+        metrics::statement_finished(self.kind, Err(error), self.started.elapsed());
+        info!(session_id = %self.session.id, kind = self.kind, sql_state = error.sql_state().code(), %error, "statement failed");
+    }
+
+    /// The response, whose rows end early when the statement is cancelled or late.
+    pub(super) fn wrap(self, response: Response) -> Response {
+        match response {
+            Response::Rows(rows) => Response::Rows(self.wrap_rows(rows)),
+            Response::CopyOut { rows, options } => Response::CopyOut { rows: self.wrap_rows(rows), options },
+            done => {
+                metrics::statement_finished(self.kind, Ok(()), self.started.elapsed());
+                debug!(session_id = %self.session.id, kind = self.kind, elapsed_ms = self.started.elapsed().as_millis() as u64, "statement finished");
+                done
+            }
+        }
+    }
+
+    fn wrap_rows(self, rows: Rows) -> Rows {
+        let (schema, command) = (Arc::clone(rows.schema()), rows.command());
+        let late = Box::pin(self.late());
+        let state = (self, Some(rows), late);
+        let batches: BoxStream<'static, _> = stream::unfold(state, |(run, rows, mut late)| async move {
+            let mut rows = rows?;
+            let next = tokio::select! {
+                biased;
+                () = run.token.cancelled() => Some(Err(Error::QueryCanceled)),
+                next = rows.next() => next,
+                () = &mut late => Some(Err(Error::StatementTimeout)),
+            };
+            match next {
+                Some(Ok(batch)) => Some((Ok(batch), (run, Some(rows), late))),
+                Some(Err(error)) => {
+                    // The query stops before the client hears of it.
+                    drop(rows);
+                    run.failed(&error);
+                    run.session.statement_failed();
+                    Some((Err(error), (run, None, late)))
+                }
+                None => {
+                    let elapsed = run.started.elapsed();
+                    metrics::statement_finished(run.kind, Ok(()), elapsed);
+                    debug!(session_id = %run.session.id, kind = run.kind, elapsed_ms = elapsed.as_millis() as u64, "statement finished");
+                    None
+                }
+            }
+        })
+        .boxed();
+        Rows::new(schema, batches, command)
+    }
+}

@@ -1,0 +1,112 @@
+//! All sessions of a server: open, find, cancel, close.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use engine::Engine;
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::parser::Dialect;
+use crate::session::{Session, SessionId};
+
+/// Limits and defaults of sessions.
+#[derive(Clone, Debug)]
+pub struct SqlConfig {
+    /// Reported by `server_version` and `version()` after PostgreSQL's.
+    pub version: String,
+}
+
+/// What a front end knows of a client that connects.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    pub user: String,
+    /// `None` is the default database.
+    pub database: Option<String>,
+    pub dialect: Dialect,
+    pub settings: Vec<(String, String)>,
+    pub client_address: Option<std::net::SocketAddr>,
+}
+
+/// Names a session to cancel it. The secret is not guessable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CancelKey {
+    pub process_id: i32,
+    pub secret: i32,
+}
+
+/// The sessions of a server and what they share.
+#[derive(Debug)]
+pub struct Sessions {
+    pub(crate) config: SqlConfig,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) catalog: Arc<Catalog>,
+    sessions: DashMap<SessionId, Arc<Session>>,
+    by_process_id: DashMap<i32, (i32, SessionId)>,
+}
+
+impl Sessions {
+    pub fn new(config: SqlConfig, engine: Arc<Engine>, catalog: Arc<Catalog>) -> Arc<Self> {
+        Arc::new(Self { config, engine, catalog, sessions: DashMap::new(), by_process_id: DashMap::new() })
+    }
+
+    /// Opens a session. It lives until [`Sessions::close`].
+    pub fn open(self: &Arc<Self>, options: SessionOptions) -> Result<Arc<Session>> {
+        let snapshot = self.catalog.snapshot();
+        let database = options.database.clone().unwrap_or_else(|| snapshot.database.clone());
+        // libpq names the database after the user when told none.
+        if database != snapshot.database && options.database.as_deref() != Some(options.user.as_str()) {
+            return Err(Error::UndefinedDatabase { name: database });
+        }
+        let id = SessionId::random();
+        let key = self.reserve_key(id);
+        let session = Session::open(Arc::clone(self), id, key, snapshot.database.clone(), options).inspect_err(|_| {
+            self.by_process_id.remove(&key.process_id);
+        })?;
+        self.sessions.insert(id, Arc::clone(&session));
+        crate::metrics::session_opened();
+        Ok(session)
+    }
+
+    fn reserve_key(&self, id: SessionId) -> CancelKey {
+        loop {
+            // Positive, as process ids are.
+            let process_id = rand::random_range(1..i32::MAX);
+            let secret = rand::random();
+            if let dashmap::Entry::Vacant(entry) = self.by_process_id.entry(process_id) {
+                entry.insert((secret, id));
+                return CancelKey { process_id, secret };
+            }
+        }
+    }
+
+    pub fn get(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.sessions.get(&id).map(|session| Arc::clone(&session))
+    }
+
+    /// Cancels what a session runs. An unknown key or a wrong secret changes nothing.
+    pub fn cancel(&self, key: CancelKey) {
+        let id = self.by_process_id.get(&key.process_id).and_then(|entry| (entry.0 == key.secret).then_some(entry.1));
+        if let Some(session) = id.and_then(|id| self.get(id)) {
+            session.cancel();
+        }
+    }
+
+    /// Cancels what a session runs and forgets it.
+    pub fn close(&self, id: SessionId) {
+        if let Some((_, session)) = self.sessions.remove(&id) {
+            self.by_process_id.remove(&session.cancel_key().process_id);
+            session.cancel();
+            crate::metrics::session_closed();
+        }
+    }
+
+    /// Sessions open now.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+}

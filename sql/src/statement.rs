@@ -1,0 +1,126 @@
+//! One statement: what kind it is, how it is planned, and the one `match` that executes it.
+
+mod copy_to;
+mod discard;
+mod explain;
+mod prepare;
+mod select;
+mod set;
+mod show;
+mod transaction;
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast;
+
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::response::Response;
+use crate::session::Session;
+use crate::session::prepared::{Prepared, PreparedStatement};
+
+/// Plans a statement.
+pub(crate) async fn prepare(
+    session: &Arc<Session>,
+    statement: &Statement,
+    declared: &[Option<DataType>],
+) -> Result<PreparedStatement> {
+    let utility = |schema| {
+        PreparedStatement::new(Prepared {
+            statement: statement.clone(),
+            parameter_types: declared.to_vec(),
+            plan: None,
+            schema,
+            origins: vec![],
+        })
+    };
+    let Some(ast) = statement.ast.as_deref() else { return Ok(utility(None)) };
+    match ast {
+        ast::Statement::Query(_) => select::prepare(session, statement, ast, declared).await,
+        ast::Statement::Copy { .. } => copy_to::prepare(session, statement, declared).await,
+        ast::Statement::Explain { .. } => Ok(utility(Some(explain::schema()))),
+        ast::Statement::ShowVariable { variable } => Ok(utility(Some(show::schema(variable)))),
+        ast::Statement::Execute { .. } => Ok(utility(prepare::schema(session, ast)?)),
+        _ => Ok(utility(None)),
+    }
+}
+
+/// Executes a planned statement.
+pub(crate) async fn execute(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    parameters: &[ScalarValue],
+) -> Result<Response> {
+    let Some(ast) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
+    use ast::Statement as S;
+    match ast {
+        S::Query(_) => select::execute(session, prepared, parameters).await,
+        S::Copy { .. } => copy_to::execute(session, prepared, parameters).await,
+        S::Explain { .. } => explain::execute(session, prepared.statement(), ast).await,
+        S::Set(set) => set::set(session, set),
+        S::Reset(reset) => set::reset(session, reset),
+        S::ShowVariable { variable } => show::show(session, variable),
+        S::Discard { object_type } => discard::discard(session, object_type),
+        S::StartTransaction { modes, begin, .. } => transaction::begin(session, modes, *begin),
+        S::Commit { chain, .. } => transaction::commit(session, *chain),
+        S::Rollback { chain, savepoint: None } => transaction::rollback(session, *chain),
+        S::Rollback { savepoint: Some(name), .. } => transaction::rollback_to(session, name),
+        S::Savepoint { name } => transaction::savepoint(session, name),
+        S::ReleaseSavepoint { name } => transaction::release(session, name),
+        S::Prepare { name, data_types, statement } => {
+            prepare::prepare(session, prepared.statement(), name, data_types, statement).await
+        }
+        S::Execute { .. } => prepare::execute(session, ast).await,
+        S::Deallocate { name, .. } => prepare::deallocate(session, name),
+        other => Err(Error::Unsupported { what: describe(other), hint: unsupported_hint(other) }),
+    }
+}
+
+/// A word for logs and metrics.
+pub(crate) fn kind(statement: &Statement) -> &'static str {
+    use ast::Statement as S;
+    match statement.ast.as_deref() {
+        None => "empty",
+        Some(S::Query(_)) => "select",
+        Some(S::Copy { .. }) => "copy",
+        Some(S::Explain { .. }) => "explain",
+        Some(S::Set(_) | S::Reset(_)) => "set",
+        Some(S::ShowVariable { .. }) => "show",
+        Some(S::Prepare { .. } | S::Execute { .. } | S::Deallocate { .. }) => "prepare",
+        Some(_) if statement.is_transaction_control() => "transaction",
+        Some(_) => "other",
+    }
+}
+
+/// What a failed transaction block still accepts.
+pub(crate) fn ends_failed_transaction(statement: &Statement) -> bool {
+    matches!(
+        statement.ast.as_deref(),
+        None | Some(ast::Statement::Commit { .. } | ast::Statement::Rollback { .. })
+    )
+}
+
+pub(crate) fn is_copy_out(statement: &Statement) -> bool {
+    matches!(statement.ast.as_deref(), Some(ast::Statement::Copy { to: true, .. }))
+}
+
+/// `CREATE TABLE` of `CREATE TABLE t (…)`: the leading keywords.
+fn describe(statement: &ast::Statement) -> String {
+    let text = statement.to_string();
+    text.split_whitespace()
+        .take_while(|word| word.chars().all(|c| c.is_ascii_uppercase()))
+        .take(2)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn unsupported_hint(statement: &ast::Statement) -> Option<String> {
+    use ast::Statement as S;
+    let writes = matches!(
+        statement,
+        S::Insert(_) | S::Update(_) | S::Delete(_) | S::CreateTable(_) | S::CreateView { .. } | S::Merge(_) | S::Truncate(_) | S::Drop { .. }
+    );
+    writes.then(|| "Tables are served read-only from the locations given on the command line.".to_owned())
+}

@@ -1,0 +1,227 @@
+//! `COPY (query) TO STDOUT` and `COPY table TO STDOUT`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::{self, CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::select;
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::planner;
+use crate::catalog::provider::PlanTarget;
+use crate::response::{CopyFormat, CopyOptions, Response};
+use crate::session::Session;
+use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
+
+pub(super) async fn prepare(
+    session: &Arc<Session>,
+    statement: &Statement,
+    declared: &[Option<DataType>],
+) -> Result<PreparedStatement> {
+    let query = query_of(statement)?;
+    let snapshot = session.catalog();
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let planned = planner::plan_query(session, &state, &snapshot, statement, &query, declared).await?;
+    // Wrong options are an error before the first row.
+    options_of(statement, &planned.schema)?;
+    Ok(PreparedStatement::new(Prepared {
+        statement: statement.clone(),
+        parameter_types: planned.parameter_types,
+        plan: Some(QueryPlan { logical: planned.logical, catalog_version: planned.catalog_version }),
+        // The rows travel as copy data, so that Describe answers NoData.
+        schema: None,
+        origins: vec![],
+    }))
+}
+
+pub(super) async fn execute(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    parameters: &[ScalarValue],
+) -> Result<Response> {
+    let query = query_of(prepared.statement())?;
+    let rows = select::rows(session, prepared, &query, parameters).await?;
+    let options = options_of(prepared.statement(), rows.schema())?;
+    Ok(Response::CopyOut { rows, options })
+}
+
+/// The query whose rows are copied; `COPY t (a, b)` is `SELECT a, b FROM t`.
+fn query_of(statement: &Statement) -> Result<ast::Statement> {
+    let Some(ast::Statement::Copy { source, to, target, .. }) = statement.ast.as_deref() else {
+        return Err(Error::unsupported("this form of COPY"));
+    };
+    if !to {
+        return Err(Error::Unsupported {
+            what: "COPY FROM".into(),
+            hint: Some("Tables are served read-only from the locations given on the command line.".into()),
+        });
+    }
+    if !matches!(target, CopyTarget::Stdout) {
+        return Err(Error::Unsupported {
+            what: "COPY to a file or program of the server".into(),
+            hint: Some("Use COPY … TO STDOUT, or \\copy in psql.".into()),
+        });
+    }
+    match source {
+        CopySource::Query(query) => Ok(ast::Statement::Query(query.clone())),
+        CopySource::Table { table_name, columns } => {
+            let columns = match columns.is_empty() {
+                true => "*".to_owned(),
+                false => columns.iter().map(Ident::to_string).collect::<Vec<_>>().join(", "),
+            };
+            let sql = format!("SELECT {columns} FROM {table_name}");
+            let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
+                .map_err(|error| crate::error::parser_error(&error, &sql))?;
+            statements.pop().ok_or_else(|| Error::unsupported("COPY of this table"))
+        }
+    }
+}
+
+fn options_of(statement: &Statement, schema: &SchemaRef) -> Result<CopyOptions> {
+    let Some(ast::Statement::Copy { options, legacy_options, .. }) = statement.ast.as_deref() else {
+        return Err(Error::unsupported("this form of COPY"));
+    };
+    let mut given = Given::default();
+    for option in options {
+        given.modern(option, schema)?;
+    }
+    for option in legacy_options {
+        given.legacy(option, schema)?;
+    }
+    given.finish()
+}
+
+/// The options as written, before the format's defaults.
+#[derive(Default)]
+struct Given {
+    format: Option<CopyFormat>,
+    delimiter: Option<char>,
+    null: Option<String>,
+    header: bool,
+    quote: Option<char>,
+    escape: Option<char>,
+    force_quote: Vec<usize>,
+}
+
+impl Given {
+    fn modern(&mut self, option: &CopyOption, schema: &SchemaRef) -> Result<()> {
+        match option {
+            CopyOption::Format(name) => {
+                self.format = Some(match name.value.to_ascii_lowercase().as_str() {
+                    "text" => CopyFormat::Text,
+                    "csv" => CopyFormat::Csv,
+                    "binary" => CopyFormat::Binary,
+                    _ => return Err(invalid(format!("COPY format \"{}\" not recognized", name.value))),
+                });
+            }
+            CopyOption::Delimiter(delimiter) => self.delimiter = Some(*delimiter),
+            CopyOption::Null(null) => self.null = Some(null.clone()),
+            CopyOption::Header(header) => self.header = *header,
+            CopyOption::Quote(quote) => self.quote = Some(*quote),
+            CopyOption::Escape(escape) => self.escape = Some(*escape),
+            CopyOption::ForceQuote(columns) => self.force(columns, schema)?,
+            CopyOption::Encoding(encoding) if encoding.to_ascii_uppercase().replace('-', "") == "UTF8" => {}
+            CopyOption::Freeze(_) => {}
+            other => return Err(Error::unsupported(format!("COPY option {other}"))),
+        }
+        Ok(())
+    }
+
+    fn legacy(&mut self, option: &CopyLegacyOption, schema: &SchemaRef) -> Result<()> {
+        match option {
+            CopyLegacyOption::Binary => self.format = Some(CopyFormat::Binary),
+            CopyLegacyOption::Delimiter(delimiter) => self.delimiter = Some(*delimiter),
+            CopyLegacyOption::Null(null) => self.null = Some(null.clone()),
+            CopyLegacyOption::Header => self.header = true,
+            CopyLegacyOption::Csv(options) => {
+                self.format = Some(CopyFormat::Csv);
+                for option in options {
+                    match option {
+                        CopyLegacyCsvOption::Header => self.header = true,
+                        CopyLegacyCsvOption::Quote(quote) => self.quote = Some(*quote),
+                        CopyLegacyCsvOption::Escape(escape) => self.escape = Some(*escape),
+                        CopyLegacyCsvOption::ForceQuote(columns) => self.force(columns, schema)?,
+                        other => return Err(Error::unsupported(format!("COPY option {other}"))),
+                    }
+                }
+            }
+            other => return Err(Error::unsupported(format!("COPY option {other}"))),
+        }
+        Ok(())
+    }
+
+    fn force(&mut self, columns: &[Ident], schema: &SchemaRef) -> Result<()> {
+        if matches!(columns, [all] if all.value == "*") || columns.is_empty() {
+            self.force_quote = (0..schema.fields().len()).collect();
+            return Ok(());
+        }
+        for column in columns {
+            let index = schema.index_of(&column.value).map_err(|_| Error::UndefinedColumn {
+                name: column.value.clone(),
+                nearest: None,
+                position: None,
+            })?;
+            self.force_quote.push(index);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<CopyOptions> {
+        let format = self.format.unwrap_or(CopyFormat::Text);
+        let csv = format == CopyFormat::Csv;
+        if format == CopyFormat::Binary && (self.delimiter.is_some() || self.null.is_some() || self.header) {
+            return Err(syntax("cannot specify DELIMITER, NULL or HEADER in BINARY mode"));
+        }
+        if !csv && (self.quote.is_some() || self.escape.is_some() || !self.force_quote.is_empty()) {
+            return Err(Error::unsupported("QUOTE, ESCAPE or FORCE_QUOTE outside CSV mode"));
+        }
+        let byte = |what: &str, value: char| {
+            u8::try_from(value)
+                .ok()
+                .filter(u8::is_ascii)
+                .ok_or_else(|| Error::unsupported(format!("COPY {what} that is not a single one-byte character")))
+        };
+        let delimiter = byte("delimiter", self.delimiter.unwrap_or(if csv { ',' } else { '\t' }))?;
+        let quote = byte("quote", self.quote.unwrap_or('"'))?;
+        if matches!(delimiter, b'\n' | b'\r') || (!csv && (delimiter.is_ascii_alphanumeric() || matches!(delimiter, b'\\' | b'.'))) {
+            return Err(invalid(format!("COPY delimiter cannot be \"{}\"", char::from(delimiter).escape_default())));
+        }
+        if csv && delimiter == quote {
+            return Err(invalid("COPY delimiter and quote must be different".into()));
+        }
+        let null = self.null.unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() });
+        if null.contains(['\n', '\r']) {
+            return Err(invalid("COPY null representation cannot use newline or carriage return".into()));
+        }
+        Ok(CopyOptions {
+            format,
+            delimiter,
+            null,
+            header: self.header,
+            quote,
+            escape: match self.escape {
+                Some(escape) => byte("escape", escape)?,
+                None => quote,
+            },
+            force_quote: self.force_quote,
+        })
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::InvalidParameterValue { message }
+}
+
+fn syntax(message: &str) -> Error {
+    Error::Classified {
+        sql_state: crate::SqlState::SYNTAX_ERROR,
+        message: message.to_owned(),
+        detail: None,
+        hint: None,
+        position: None,
+    }
+}

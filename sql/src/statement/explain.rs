@@ -1,0 +1,110 @@
+//! `EXPLAIN [ANALYZE] [VERBOSE]`: the plan, and a last line that says where it would run and why.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::StringArray;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::sql::sqlparser::ast;
+use futures::{StreamExt, TryStreamExt};
+
+use super::select;
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::response::{Response, Rows};
+use crate::session::Session;
+use crate::session::prepared::Prepared;
+
+/// One line of text a row, as psql expects.
+pub(super) fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("QUERY PLAN", DataType::Utf8, true)]))
+}
+
+pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, explain: &ast::Statement) -> Result<Response> {
+    let ast::Statement::Explain { analyze, verbose, statement: query, format, options, .. } = explain else {
+        return Err(Error::unsupported("this form of EXPLAIN"));
+    };
+    let (mut analyze, mut verbose) = (*analyze, *verbose);
+    for option in options.iter().flatten() {
+        let on = option.arg.as_ref().is_none_or(|value| {
+            let value = value.to_string().to_ascii_lowercase();
+            !matches!(value.trim_matches('\''), "off" | "false" | "0")
+        });
+        match option.name.value.to_ascii_lowercase().as_str() {
+            "analyze" => analyze = on,
+            "verbose" => verbose = on,
+            // Accepted because they change nothing that is shown.
+            "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" => {}
+            "format" if option.arg.as_ref().is_some_and(|f| f.to_string().to_ascii_lowercase().trim_matches('\'') == "text") => {}
+            other => return Err(Error::unsupported(format!("EXPLAIN option \"{other}\""))),
+        }
+    }
+    if format.is_some() {
+        return Err(Error::unsupported("EXPLAIN in a format other than TEXT"));
+    }
+    if !matches!(query.as_ref(), ast::Statement::Query(_)) {
+        return Err(Error::unsupported("EXPLAIN of a statement other than a query"));
+    }
+    let nothing_prepared = Prepared {
+        statement: statement.clone(),
+        parameter_types: vec![],
+        plan: None,
+        schema: None,
+        origins: vec![],
+    };
+    let routed = select::route(session, statement, query, &nothing_prepared, &[]).await?;
+    let mut lines = Vec::new();
+    if verbose {
+        lines.push("Logical plan:".to_owned());
+        lines.extend(indented(&routed.logical.display_indent().to_string()));
+        lines.push("Physical plan:".to_owned());
+    }
+    let route = routed.planned.route.clone();
+    let engine = &session.sessions().engine;
+    match (&routed.cluster, analyze) {
+        (None, false) => lines.extend(plan_lines(displayable(routed.planned.physical.as_ref()), verbose)),
+        (None, true) => {
+            let started = Instant::now();
+            let physical = Arc::clone(&routed.planned.physical);
+            let rows = count_rows(engine.run_local(&routed.state, Arc::clone(&physical))?).await?;
+            lines.extend(plan_lines(DisplayableExecutionPlan::with_metrics(physical.as_ref()), verbose));
+            lines.push(format!("Rows: {rows}"));
+            lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1e3));
+        }
+        (Some((state, logical)), _) => {
+            let physical = state.create_physical_plan(logical).await?;
+            lines.extend(plan_lines(displayable(physical.as_ref()), verbose));
+            if analyze {
+                let started = Instant::now();
+                let schema = routed.planned.physical.schema();
+                let name = statement.sql().to_owned();
+                let execution = engine.run_distributed(name, state.clone(), logical.clone(), schema).await?;
+                lines.push(format!("Rows: {}", count_rows(execution).await?));
+                lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1e3));
+            }
+        }
+    }
+    lines.push(route.to_string());
+    Ok(Response::Rows(text_rows(lines)))
+}
+
+fn plan_lines(plan: DisplayableExecutionPlan<'_>, verbose: bool) -> Vec<String> {
+    plan.indent(verbose).to_string().lines().map(str::to_owned).collect()
+}
+
+fn indented(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.lines().map(|line| format!("  {line}"))
+}
+
+async fn count_rows(execution: impl futures::Stream<Item = engine::Result<RecordBatch>>) -> Result<usize> {
+    Ok(execution.try_fold(0, async |rows, batch| Ok(rows + batch.num_rows())).await?)
+}
+
+fn text_rows(lines: Vec<String>) -> Rows {
+    let batch = RecordBatch::try_new(schema(), vec![Arc::new(StringArray::from(lines))]);
+    let batch = batch.map_err(|error| Error::from(engine::Error::from(error)));
+    Rows::new(schema(), futures::stream::iter([batch]).boxed(), "EXPLAIN")
+}

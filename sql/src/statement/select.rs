@@ -1,0 +1,173 @@
+//! `SELECT`, `VALUES`, `WITH`: plans the query, routes it, runs it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::ScalarValue;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast;
+use engine::{ExecutionMode, Planned, Route};
+use futures::StreamExt;
+
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::provider::PlanTarget;
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::planner;
+use crate::response::{Response, Rows};
+use crate::session::Session;
+use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
+
+pub(super) async fn prepare(
+    session: &Arc<Session>,
+    statement: &Statement,
+    query: &ast::Statement,
+    declared: &[Option<DataType>],
+) -> Result<PreparedStatement> {
+    let snapshot = session.catalog();
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let planned = planner::plan_query(session, &state, &snapshot, statement, query, declared).await?;
+    Ok(PreparedStatement::new(Prepared {
+        statement: statement.clone(),
+        parameter_types: planned.parameter_types,
+        plan: Some(QueryPlan { logical: planned.logical, catalog_version: planned.catalog_version }),
+        schema: Some(planned.schema),
+        origins: planned.origins,
+    }))
+}
+
+pub(super) async fn execute(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    parameters: &[ScalarValue],
+) -> Result<Response> {
+    let Some(query) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
+    Ok(Response::Rows(rows(session, prepared, query, parameters).await?))
+}
+
+/// The rows of `query`, which is the prepared statement or a part of it.
+pub(super) async fn rows(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    query: &ast::Statement,
+    parameters: &[ScalarValue],
+) -> Result<Rows> {
+    let inner = prepared.inner();
+    let routed = route(session, prepared.statement(), query, inner, parameters).await?;
+    let promised = match &inner.schema {
+        Some(schema) => Arc::clone(schema),
+        None => planner::describe(&routed.logical, &routed.snapshot).0,
+    };
+    // A parameter can change the type of a column; the client was told before there were values.
+    let promised = with_types(&promised, &routed.planned.physical.schema());
+    let execution = match routed.planned.route {
+        Route::Local { .. } => session.sessions().engine.run_local(&routed.state, routed.planned.physical)?,
+        Route::Distributed { .. } => {
+            let Some((state, logical)) = routed.cluster else {
+                return Err(Error::from(engine::Error::NoCluster));
+            };
+            let engine = &session.sessions().engine;
+            engine.run_distributed(prepared.sql().to_owned(), state, logical, Arc::clone(&promised)).await?
+        }
+    };
+    let schema = Arc::clone(&promised);
+    let batches = execution.map(move |batch| rename(batch?, &schema)).boxed();
+    Ok(Rows::new(promised, batches, "SELECT"))
+}
+
+/// A query with its values, planned for where it is to run.
+pub(super) struct Routed {
+    pub state: SessionState,
+    pub snapshot: Arc<CatalogSnapshot>,
+    pub logical: LogicalPlan,
+    pub planned: Planned,
+    /// Planned for the cluster, if that is where it runs.
+    pub cluster: Option<(SessionState, LogicalPlan)>,
+}
+
+/// Decides where a query runs. In `auto`, a plan that the cluster cannot run stays here.
+pub(super) async fn route(
+    session: &Arc<Session>,
+    statement: &Statement,
+    query: &ast::Statement,
+    prepared: &Prepared,
+    parameters: &[ScalarValue],
+) -> Result<Routed> {
+    let snapshot = session.catalog();
+    let mode = session.settings(|settings| settings.execution_mode());
+    let engine = &session.sessions().engine;
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let (logical, types) = match &prepared.plan {
+        Some(plan) if plan.catalog_version == snapshot.version => (plan.logical.clone(), prepared.parameter_types.clone()),
+        _ => {
+            let planned =
+                planner::plan_query(session, &state, &snapshot, statement, query, &prepared.parameter_types).await?;
+            (planned.logical, planned.parameter_types)
+        }
+    };
+    let logical = planner::bind(&logical, &types, parameters)?;
+    let mut planned = engine.plan(&state, &logical, mode).await.map_err(|error| in_statement(error, statement))?;
+    let mut cluster = None;
+    if matches!(planned.route, Route::Distributed { .. }) {
+        match plan_for_cluster(session, &snapshot, statement, query, &types, parameters).await {
+            Ok(plan) => cluster = Some(plan),
+            Err(reason) if mode == ExecutionMode::Distributed => {
+                return Err(engine::Error::NotDistributable { reason }.into());
+            }
+            Err(reason) => planned.route = Route::Local { reason: format!("the cluster cannot run it: {reason}") },
+        }
+    }
+    Ok(Routed { state, snapshot, logical, planned, cluster })
+}
+
+/// Plans a query again with the cluster's settings; the error is why the cluster cannot run it.
+async fn plan_for_cluster(
+    session: &Arc<Session>,
+    snapshot: &Arc<CatalogSnapshot>,
+    statement: &Statement,
+    query: &ast::Statement,
+    types: &[Option<DataType>],
+    parameters: &[ScalarValue],
+) -> Result<(SessionState, LogicalPlan), String> {
+    let state = planner::session_state(session, snapshot, PlanTarget::Cluster).await;
+    let planned = planner::plan_query(session, &state, snapshot, statement, query, types)
+        .await
+        .map_err(|error| error.to_string())?;
+    let logical = planner::bind(&planned.logical, &planned.parameter_types, parameters).map_err(|e| e.to_string())?;
+    match session.sessions().engine.refusal(&state, &logical).await {
+        Some(reason) => Err(reason),
+        None => Ok((state, logical)),
+    }
+}
+
+/// Planning errors that name a place in the text.
+fn in_statement(error: engine::Error, statement: &Statement) -> Error {
+    match error {
+        engine::Error::DataFusion(error) => crate::error::datafusion_error_in(&error, statement.text()),
+        error => error.into(),
+    }
+}
+
+/// `names` and metadata of one schema with the types of another.
+fn with_types(names: &SchemaRef, types: &SchemaRef) -> SchemaRef {
+    let same = names.fields().iter().zip(types.fields()).all(|(a, b)| a.data_type() == b.data_type());
+    if same {
+        return Arc::clone(names);
+    }
+    let fields: Vec<_> = names
+        .fields()
+        .iter()
+        .zip(types.fields())
+        .map(|(name, field)| Arc::new(name.as_ref().clone().with_data_type(field.data_type().clone())))
+        .collect();
+    Arc::new(arrow::datatypes::Schema::new(fields))
+}
+
+/// The batch's columns under the names that the client was told.
+fn rename(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)
+        .map_err(|error| Error::from(engine::Error::from(error)))
+}

@@ -1,0 +1,69 @@
+//! `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` and their like.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{Ident, TransactionMode};
+
+use super::set::set_transaction_modes;
+use crate::error::{Error, Result};
+use crate::response::{Notice, Response, Severity};
+use crate::session::Session;
+use crate::sql_state::SqlState;
+
+pub(super) fn begin(session: &Arc<Session>, modes: &[TransactionMode], is_begin: bool) -> Result<Response> {
+    let settings = session.settings(|settings| settings.clone());
+    if !session.transaction(|transaction| transaction.begin(&settings)) {
+        warn(session, SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+    }
+    set_transaction_modes(session, modes, false)?;
+    Ok(done(if is_begin { "BEGIN" } else { "START TRANSACTION" }))
+}
+
+pub(super) fn commit(session: &Arc<Session>, chain: bool) -> Result<Response> {
+    end(session, chain, true, "COMMIT")
+}
+
+pub(super) fn rollback(session: &Arc<Session>, chain: bool) -> Result<Response> {
+    end(session, chain, false, "ROLLBACK")
+}
+
+fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Result<Response> {
+    if chain {
+        return Err(Error::unsupported("AND CHAIN"));
+    }
+    let Some((committed, before)) = session.transaction(|transaction| transaction.end(commit)) else {
+        warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+        return Ok(done(tag));
+    };
+    session.settings(|settings| match committed {
+        true => settings.end_local(),
+        false => *settings = before,
+    });
+    // COMMIT of a failed block rolls back, and says so.
+    Ok(done(if committed { "COMMIT" } else { "ROLLBACK" }))
+}
+
+pub(super) fn savepoint(session: &Arc<Session>, name: &Ident) -> Result<Response> {
+    let settings = session.settings(|settings| settings.clone());
+    session.transaction(|transaction| transaction.savepoint(&name.value, &settings))?;
+    Ok(done("SAVEPOINT"))
+}
+
+pub(super) fn release(session: &Arc<Session>, name: &Ident) -> Result<Response> {
+    session.transaction(|transaction| transaction.release(&name.value))?;
+    Ok(done("RELEASE"))
+}
+
+pub(super) fn rollback_to(session: &Arc<Session>, name: &Ident) -> Result<Response> {
+    let before = session.transaction(|transaction| transaction.rollback_to(&name.value))?;
+    session.settings(|settings| *settings = before);
+    Ok(done("ROLLBACK"))
+}
+
+fn done(tag: &str) -> Response {
+    Response::Command { tag: tag.to_owned(), rows: None }
+}
+
+fn warn(session: &Arc<Session>, sql_state: SqlState, message: &str) {
+    session.notify(Notice { severity: Severity::Warning, sql_state, message: message.to_owned(), detail: None, hint: None });
+}

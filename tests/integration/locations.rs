@@ -1,0 +1,205 @@
+//! Files, directories and globs become tables; what cannot be read is refused by name, or fails its query alone.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::client::{column, connect, describe, sql_state, value};
+use crate::data;
+use crate::server::Server;
+
+const TABLES: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name";
+
+#[tokio::test]
+async fn a_directory_is_a_table_for_each_file_and_directory() {
+    let server = Server::start(&[data::lake()]);
+    let client = connect(server.postgres()).await;
+    let tables = ["Sales 2024", "cities", "departments", "employees", "events", "orders", "readings", "types", "visits"];
+    assert_eq!(column(&client, TABLES).await, tables);
+    assert_eq!(value(&client, "SELECT count(*) FROM visits").await.as_deref(), Some("20"));
+}
+
+#[tokio::test]
+async fn a_file_is_a_table() {
+    let server = Server::start(&[data::path(data::file("cities.csv.gz")), data::path(data::file("orders.jsonl"))]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(column(&client, TABLES).await, ["cities", "orders"]);
+    assert_eq!(value(&client, "SELECT count(*) FROM cities").await.as_deref(), Some("5"));
+}
+
+#[tokio::test]
+async fn a_glob_is_a_table_for_each_match() {
+    let server = Server::start(&[data::path(data::file("*.parquet"))]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(column(&client, TABLES).await, ["employees", "types"]);
+}
+
+#[tokio::test]
+async fn a_url_of_a_local_file_is_a_table() {
+    let server = Server::start(&[format!("file://{}", data::path(data::file("employees.parquet")))]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(value(&client, "SELECT count(*) FROM employees").await.as_deref(), Some("12"));
+}
+
+#[tokio::test]
+async fn a_directory_of_partitions_is_one_table() {
+    let server = Server::start(&[data::path(data::file("events"))]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(column(&client, TABLES).await, ["events"]);
+    assert_eq!(value(&client, "SELECT sum(year) FROM events").await.as_deref(), Some("18210"));
+}
+
+#[test]
+fn a_missing_location_is_refused() {
+    for location in ["/nonexistent/data", "/nonexistent/data/*.parquet", "file:///nonexistent/data.parquet", "nothing.csv"] {
+        refused(location, &[location.trim_start_matches("file://")]);
+    }
+}
+
+#[test]
+fn an_unknown_scheme_is_refused() {
+    refused("gopher://host/data.parquet", &["gopher"]);
+}
+
+#[test]
+fn two_tables_of_one_name_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let copy = directory.path().join("employees.parquet");
+    std::fs::copy(data::file("employees.parquet"), &copy).unwrap();
+    let refusal = Server::refused(&[data::path(data::file("employees.parquet")), data::path(&copy)], &[]);
+    assert_eq!(refusal.code, Some(2), "{}", refusal.standard_error);
+    assert!(refusal.standard_error.contains("employees"), "{}", refusal.standard_error);
+}
+
+#[test]
+fn a_truncated_file_among_good_ones_is_refused_by_name() {
+    let directory = TempDir::new().unwrap();
+    copy_directory(&data::file("visits"), &directory.path().join("visits"));
+    let broken = directory.path().join("visits/1.parquet");
+    let bytes = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
+    refused(&data::path(directory.path()), &["1.parquet"]);
+
+    std::fs::write(&broken, "").unwrap();
+    refused(&data::path(directory.path()), &["1.parquet"]);
+
+    std::fs::write(&broken, "this is not a Parquet file, whatever its name says").unwrap();
+    refused(&data::path(directory.path()), &["1.parquet"]);
+}
+
+#[test]
+fn conflicting_schemas_are_refused_by_name() {
+    let directory = TempDir::new().unwrap();
+    let table = directory.path().join("mixed");
+    std::fs::create_dir(&table).unwrap();
+    // `id` is a number in one and text in the other.
+    std::fs::write(table.join("a.jsonl"), "{\"id\": 1}\n").unwrap();
+    std::fs::copy(data::file("employees.parquet"), table.join("b.parquet")).unwrap();
+    refused(&data::path(directory.path()), &["mixed"]);
+
+    std::fs::remove_file(table.join("a.jsonl")).unwrap();
+    std::fs::copy(data::file("types.parquet"), table.join("c.parquet")).unwrap();
+    write_parquet_with_text_id(&table.join("d.parquet"));
+    refused(&data::path(directory.path()), &["id", ".parquet"]);
+}
+
+#[test]
+fn a_broken_text_file_is_refused_by_name() {
+    let directory = TempDir::new().unwrap();
+    let json = directory.path().join("broken.jsonl");
+    std::fs::write(&json, "{\"a\": 1}\n{\"a\": \n").unwrap();
+    refused(&data::path(&json), &["broken.jsonl"]);
+    let gzip = directory.path().join("broken.csv.gz");
+    std::fs::write(&gzip, "a,b\n1,2\n").unwrap();
+    refused(&data::path(&gzip), &["broken.csv.gz"]);
+}
+
+#[test]
+fn an_unknown_format_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("notes.docx");
+    std::fs::write(&file, "x").unwrap();
+    refused(&data::path(&file), &["notes.docx"]);
+}
+
+/// A file that breaks while it is served fails its query, in either mode, and nothing else.
+#[tokio::test]
+async fn a_file_that_breaks_later_fails_its_query() {
+    let directory = TempDir::new().unwrap();
+    copy_directory(&data::file("visits"), &directory.path().join("visits"));
+    std::fs::copy(data::file("employees.parquet"), directory.path().join("employees.parquet")).unwrap();
+    let server = Server::start(&[data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(value(&client, "SELECT count(*) FROM visits").await.as_deref(), Some("20"));
+
+    let file = directory.path().join("visits/1.parquet");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 8]).unwrap();
+    for mode in ["local", "distributed"] {
+        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+        let error = client.simple_query("SELECT sum(seconds) FROM visits").await.expect_err("a broken file");
+        assert!(describe(&error).contains("1.parquet"), "{mode}: {}", describe(&error));
+        assert_eq!(sql_state(&error), "XX001", "{mode}: {}", describe(&error));
+        assert_eq!(value(&client, "SELECT count(*) FROM employees").await.as_deref(), Some("12"));
+    }
+
+    std::fs::remove_file(&file).unwrap();
+    for mode in ["local", "distributed"] {
+        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+        // Either the listing is fresh and the file is simply gone, or the plan names a file that is missing.
+        match client.simple_query("SELECT sum(seconds) FROM visits").await {
+            Ok(_) => {}
+            Err(error) => assert_eq!(sql_state(&error), "58P01", "{mode}: {}", describe(&error)),
+        }
+        assert_eq!(value(&client, "SELECT count(*) FROM employees").await.as_deref(), Some("12"));
+    }
+}
+
+/// Files of the server's machine are reached by location only, never by SQL.
+#[tokio::test]
+async fn sql_reaches_no_file() {
+    let server = Server::start(&[data::lake()]);
+    let client = connect(server.postgres()).await;
+    let file = data::path(data::file("employees.parquet"));
+    for sql in [
+        format!("SELECT * FROM '{file}'"),
+        format!("SELECT * FROM \"{file}\""),
+        format!("CREATE EXTERNAL TABLE stolen STORED AS PARQUET LOCATION '{file}'"),
+        format!("COPY (SELECT 1) TO '{}'", data::path(server.data_directory().join("out.csv"))),
+        format!("COPY employees FROM '{file}'"),
+        "SET datafusion.catalog.location = '/'".to_owned(),
+    ] {
+        let error = client.simple_query(&sql).await.expect_err(&sql);
+        assert!(["0A000", "42501", "42601", "42704", "42P01"].contains(&sql_state(&error).as_str()), "{sql}: {}", describe(&error));
+    }
+}
+
+fn refused(location: &str, words: &[&str]) {
+    let refusal = Server::refused(&[location], &[]);
+    assert_eq!(refusal.code, Some(2), "{location}: {}", refusal.standard_error);
+    assert_eq!(refusal.standard_output, "", "{location}");
+    let sentences: Vec<&str> = refusal.standard_error.lines().filter(|line| !line.starts_with('{')).collect();
+    assert_eq!(sentences.len(), 1, "{location}: {}", refusal.standard_error);
+    for word in words {
+        assert!(sentences[0].contains(word), "{word} is not in: {}", sentences[0]);
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+fn write_parquet_with_text_id(path: &Path) {
+    use arrow::array::{RecordBatch, StringArray};
+    use std::sync::Arc;
+
+    let batch = RecordBatch::try_from_iter([("id", Arc::new(StringArray::from(vec!["one"])) as _)]).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}

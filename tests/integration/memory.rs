@@ -1,0 +1,103 @@
+//! Results are streamed and work is bounded: memory does not grow with the rows, a slow client slows the scan.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+
+use crate::cancel::idle;
+use crate::client::{connect, value};
+use crate::server::Server;
+
+const MIB: u64 = 1024 * 1024;
+
+/// What a query may hold beyond its pool: plans, buffers of files and sockets, the allocator's slack.
+const SLACK: u64 = 300 * MIB;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_grow_with_the_result_local() {
+    large_result("local").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_grow_with_the_result_distributed() {
+    large_result("distributed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_stops_the_query_local() {
+    slow_reader("local").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_stops_the_query_distributed() {
+    slow_reader("distributed").await;
+}
+
+/// 200 MB of rows, sorted in a pool of 64 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sort_beyond_the_pool_spills() {
+    let server = Server::start(&["--sample", "tpch=0.05", "--memory", "64MiB"]);
+    let client = connect(server.postgres()).await;
+    let files = server.files();
+    for mode in ["local", "distributed"] {
+        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+        let sql = "SELECT count(*), count(n) FROM (\
+                     SELECT l_comment, row_number() OVER (ORDER BY l_comment, l_orderkey, r_name) AS n FROM lineitem, region\
+                   ) AS t";
+        let rows = value(&client, "SELECT count(*) * 5 FROM lineitem").await;
+        let before = server.resident_bytes();
+        assert_eq!(value(&client, sql).await, rows, "{mode}");
+        let grown = server.resident_bytes().saturating_sub(before);
+        assert!(grown < 64 * MIB + SLACK, "{mode}: grown by {} MiB", grown / MIB);
+        idle(&server, &files).await;
+    }
+}
+
+/// 1.5 million rows, some 300 MB on the wire.
+async fn large_result(mode: &str) {
+    let server = Server::start(&["--sample", "tpch=0.05", "--memory", "256MiB"]);
+    let client = connect(server.postgres()).await;
+    client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+    // The first statement fills caches and pools that stay.
+    value(&client, "SELECT count(*) FROM lineitem WHERE l_comment LIKE '%fox%'").await;
+    let before = server.resident_bytes();
+    let parameters: [i32; 0] = [];
+    let mut rows = Box::pin(client.query_raw("SELECT l.* FROM lineitem l, region", parameters).await.unwrap());
+    let (mut count, mut highest) = (0u64, 0);
+    while let Some(row) = rows.try_next().await.unwrap() {
+        count += 1;
+        if count % 100_000 == 1 {
+            assert_eq!(row.len(), 16);
+            highest = highest.max(server.resident_bytes());
+        }
+    }
+    let expected = value(&client, "SELECT count(*) * 5 FROM lineitem").await;
+    assert_eq!(Some(count.to_string()), expected);
+    let grown = highest.saturating_sub(before);
+    assert!(grown < SLACK, "grown by {} MiB for {count} rows", grown / MIB);
+}
+
+/// The server's memory and processor time stand still while the client does not read.
+async fn slow_reader(mode: &str) {
+    let server = Server::start(&["--sample", "tpch=0.01"]);
+    let files = server.files();
+    let client = connect(server.postgres()).await;
+    client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+    let parameters: [i32; 0] = [];
+    let mut rows = Box::pin(client.query_raw("SELECT a.* FROM lineitem a, lineitem b", parameters).await.unwrap());
+    rows.try_next().await.unwrap().expect("a row");
+    // Socket buffers and the stages ahead fill up first.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (memory, time) = (server.resident_bytes(), server.processor_time());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let grown = server.resident_bytes().saturating_sub(memory);
+    let busy = server.processor_time() - time;
+    assert!(grown < 16 * MIB, "grown by {} MiB while nobody reads", grown / MIB);
+    assert!(busy < Duration::from_millis(300), "busy for {busy:?} of 2 s while nobody reads");
+    // Another session is not held up.
+    let other = connect(server.postgres()).await;
+    assert_eq!(value(&other, "SELECT count(*) FROM nation").await.as_deref(), Some("25"));
+    drop(rows);
+    drop(client);
+    idle(&server, &files).await;
+}

@@ -1,0 +1,3 @@
+//! Functions over text.
+
+pub mod levenshtein_ratio;
