@@ -20,8 +20,8 @@ pub mod value;
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-pub use array_or_empty::ARRAY_OR_EMPTY;
-pub use compare_array::{COMPARE_ALL, COMPARE_ANY};
+pub use array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
+pub use compare_array::{COMPARE_ALL, COMPARE_ANY, compare_all, compare_any};
 pub use generate_subscripts::{GENERATE_SUBSCRIPTS, PG_EXPANDARRAY};
 pub use single_value::{SINGLE_VALUE, single_value};
 
@@ -30,9 +30,9 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
     let mut functions = vec![
         array_bounds::array_lower(),
         array_bounds::array_upper(),
-        array_or_empty::array_or_empty(),
-        compare_array::compare_any(),
-        compare_array::compare_all(),
+        array_or_empty(),
+        compare_any(),
+        compare_all(),
         encoding::pg_char_to_encoding(),
         encoding::pg_encoding_to_char(),
         encoding::getdatabaseencoding(),
@@ -54,5 +54,5 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
 
 /// Every aggregate function of this directory.
 pub fn aggregate_functions() -> Vec<AggregateUDF> {
-    vec![single_value::single_value()]
+    vec![single_value()]
 }

@@ -22,8 +22,8 @@ pub trait SessionInfo: Debug + Send + Sync {
     /// Every setting with its value.
     fn settings(&self) -> Vec<(String, String)>;
 
-    /// `set_config()`; `local` ends with the transaction.
-    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<()>;
+    /// `set_config()`; no value is the default; `local` ends with the transaction.
+    fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<()>;
 
     /// What `pg_backend_pid()` and the cancel key name.
     fn process_id(&self) -> i32;

@@ -69,7 +69,11 @@ pub fn is_array(type_name: &str) -> bool {
 pub fn catalog_field(name: &str, type_name: &str) -> FieldRef {
     let data_type = data_type(type_name);
     let implied = natural_type(&data_type);
-    let declared = if type_name == "char" { "\"char\"" } else { type_name };
+    let declared = match type_name {
+        "char" => "\"char\"",
+        "_char" => "_\"char\"",
+        other => other,
+    };
     field(name, data_type, (implied != type_name).then_some(declared))
 }
 
@@ -146,7 +150,7 @@ pub struct ColumnType {
 
 /// Declared in the field's metadata, else by its Arrow type.
 pub fn column_type(field: &Field) -> ColumnType {
-    let name = declared_type(field).map_or_else(|| natural_type(field.data_type()), |name| name.trim_matches('"').to_owned());
+    let name = declared_type(field).map_or_else(|| natural_type(field.data_type()), |name| name.replace('"', ""));
     let oid = TYPE_OIDS.get(&name).copied().unwrap_or_else(|| type_oid("text"));
     let modifier = match field.metadata().get(PG_TYPMOD) {
         Some(modifier) => modifier.parse().unwrap_or(-1),
