@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -186,6 +187,15 @@ impl Session {
     /// A setting's value as SHOW prints it. Names are compared without case.
     pub fn setting(&self, name: &str) -> Option<String> {
         self.settings.lock().show(name)
+    }
+
+    /// How long the client may be silent now; `None` is no limit.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        let key = match self.transaction_status() {
+            TransactionStatus::Idle => "idle_session_timeout",
+            TransactionStatus::InTransaction | TransactionStatus::Failed => "idle_in_transaction_session_timeout",
+        };
+        self.settings.lock().timeout(key)
     }
 
     /// Like `SET name TO value`.
