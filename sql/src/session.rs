@@ -189,6 +189,12 @@ impl Session {
         self.settings.lock().show(name)
     }
 
+    /// How long a statement may take that starts now; `None` is no limit. Rows end by themselves when they are late, but
+    /// only while they are asked for: a front end that waits for its client looks at the clock itself.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        self.settings.lock().statement_timeout()
+    }
+
     /// How long the client may be silent now; `None` is no limit.
     pub fn idle_timeout(&self) -> Option<Duration> {
         let key = match self.transaction_status() {

@@ -278,6 +278,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// When a statement that starts now has taken too long.
+    pub(super) fn deadline(&self) -> Option<tokio::time::Instant> {
+        self.session.statement_timeout().map(|timeout| tokio::time::Instant::now() + timeout)
+    }
+
     pub(super) fn put_command_complete(&mut self, tag: String) {
         put_message(&CommandComplete::new(tag), &mut self.io.socket.output);
     }

@@ -130,10 +130,6 @@ impl Error {
         Self::ProtocolViolation { message: message.into() }
     }
 
-    pub fn canceled() -> Self {
-        Self::Sql(sql::Error::QueryCanceled)
-    }
-
     pub fn is_canceled(&self) -> bool {
         self.code() == SqlState::QUERY_CANCELED.code()
     }
