@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -186,6 +187,21 @@ impl Session {
     /// A setting's value as SHOW prints it. Names are compared without case.
     pub fn setting(&self, name: &str) -> Option<String> {
         self.settings.lock().show(name)
+    }
+
+    /// How long a statement may take that starts now; `None` is no limit. Rows end by themselves when they are late, but
+    /// only while they are asked for: a front end that waits for its client looks at the clock itself.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        self.settings.lock().statement_timeout()
+    }
+
+    /// How long the client may be silent now; `None` is no limit.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        let key = match self.transaction_status() {
+            TransactionStatus::Idle => "idle_session_timeout",
+            TransactionStatus::InTransaction | TransactionStatus::Failed => "idle_in_transaction_session_timeout",
+        };
+        self.settings.lock().timeout(key)
     }
 
     /// Like `SET name TO value`.

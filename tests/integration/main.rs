@@ -8,6 +8,7 @@ mod data;
 mod drain;
 mod locations;
 mod memory;
+mod postgres_protocol;
 mod serve;
 mod server;
 mod slt;
