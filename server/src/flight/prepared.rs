@@ -214,6 +214,6 @@ impl Prepared {
         if types == self.plan.parameter_types() {
             return Ok(self.plan.clone());
         }
-        self.session.sql.prepare(&self.statement, types).await.map_err(|error| error::status(&error))
+        self.session.prepare(&self.statement, types).await
     }
 }

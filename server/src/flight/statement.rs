@@ -83,17 +83,14 @@ pub(super) async fn run(
     statement: &PreparedStatement,
     parameters: &[ScalarValue],
 ) -> Result<Option<i64>, Status> {
-    let response = session.sql.execute(statement, parameters).await.map_err(|error| error::status(&error))?;
+    let response = session.execute(statement, parameters).await?;
     match response {
         Response::Command { rows, .. } => Ok(rows.map(|rows| i64::try_from(rows).unwrap_or(i64::MAX))),
         Response::Empty => Ok(None),
         // A query sent as an update: what it computes is of no use, that it can be computed is.
         Response::Rows(mut rows) => {
             while let Some(batch) = rows.next().await {
-                batch.map_err(|error| {
-                    session.sql.statement_failed();
-                    error::status(&error)
-                })?;
+                batch.map_err(|error| error::status(&error))?;
             }
             Ok(Some(UNKNOWN))
         }
@@ -102,7 +99,7 @@ pub(super) async fn run(
 }
 
 pub(super) async fn prepare(session: &FlightSession, statement: &Statement) -> Result<PreparedStatement, Status> {
-    let prepared = session.sql.prepare(statement, &[]).await.map_err(|error| error::status(&error))?;
+    let prepared = session.prepare(statement, &[]).await?;
     check_kind(&prepared)?;
     Ok(prepared)
 }
