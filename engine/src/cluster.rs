@@ -62,7 +62,7 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     async fn clean(&self, job: &JobId) -> Result<()>;
 
     /// Cores of all live executors.
-    fn vcores(&self) -> usize;
+    async fn vcores(&self) -> usize;
 
     /// Where the rows of finished jobs are read.
     fn fetcher(&self) -> Arc<dyn PartitionFetcher>;

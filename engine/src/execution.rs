@@ -74,12 +74,15 @@ impl Engine {
     }
 
     /// A state for planning for the cluster, with one partition per core of the live executors.
-    pub fn cluster_state(
+    pub async fn cluster_state(
         &self,
         catalogs: Arc<dyn CatalogProviderList>,
         configure: impl FnOnce(&mut SessionConfig),
     ) -> SessionState {
-        let partitions = self.cluster.as_ref().map_or(1, |cluster| cluster.vcores().max(1));
+        let partitions = match &self.cluster {
+            Some(cluster) => cluster.vcores().await.max(1),
+            None => 1,
+        };
         derive(&self.distributed, catalogs, |config| {
             config.options_mut().execution.target_partitions = partitions.try_into().unwrap_or(usize::MAX);
             configure(config);

@@ -1,1 +1,183 @@
-//! placeholder
+//! Ballista's executor with our engine: runs the tasks that a scheduler pushes, keeps their shuffle files, serves them.
+//!
+//! One port serves both the scheduler's calls and the reads of shuffle files. `ballista-executor`'s own process loop is
+//! not used: it needs ports chosen beforehand, catches the process's signals itself, and allows one executor a process.
+
+pub mod config;
+mod error;
+mod heartbeat;
+mod metrics;
+mod resources;
+mod service;
+mod status;
+mod task;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use ballista_core::BALLISTA_PROTOCOL_VERSION;
+use ballista_core::serde::protobuf::executor_grpc_server::ExecutorGrpcServer;
+use ballista_core::serde::protobuf::executor_resource::Resource;
+use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
+use ballista_core::serde::protobuf::{
+    ExecutorOperatingSystemSpecification, ExecutorRegistration, ExecutorResource, ExecutorSpecification,
+    ExecutorStoppedParams, RegisterExecutorParams,
+};
+use ballista_executor::flight_service::BallistaFlightService;
+use engine::MESSAGE_BYTES_MAX;
+use process::shutdown::Shutdown;
+use process::task::Tasks;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint, Server};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+pub use config::ExecutorConfig;
+pub use error::Error;
+
+use service::TaskService;
+use status::StatusReporter;
+use task::TaskRunner;
+
+/// A scheduler that starts at the same time gets this long to answer.
+const REGISTRATION_ATTEMPTS: u32 = 60;
+const REGISTRATION_RETRY: Duration = Duration::from_millis(500);
+
+/// HTTP/2 windows large enough that a reader of shuffle files is not held back by round trips.
+const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
+/// An executor whose port is bound and whose directory is empty. It knows no scheduler yet.
+pub struct Executor {
+    config: ExecutorConfig,
+    listener: TcpListener,
+    address: SocketAddr,
+    runner: Arc<TaskRunner>,
+    registration: ExecutorRegistration,
+}
+
+impl Executor {
+    /// Binds the port, empties the work directory, starts the threads that run tasks.
+    pub async fn build(config: ExecutorConfig) -> Result<Self, Error> {
+        engine::sweep_directory(&config.work_dir)
+            .map_err(|source| Error::WorkDir { path: config.work_dir.clone(), source })?;
+        let listen = SocketAddr::new(config.listen, config.port);
+        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Bind { address: listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Bind { address: listen, source })?;
+        let registration = ExecutorRegistration {
+            // A scheduler refuses an id it still knows, so that every start has its own.
+            id: Uuid::new_v4().to_string(),
+            host: Some(config.advertised_host()),
+            port: u32::from(address.port()),
+            grpc_port: u32::from(address.port()),
+            specification: Some(ExecutorSpecification {
+                resources: vec![ExecutorResource { resource: Some(Resource::Vcores(config.vcores as u32)) }],
+            }),
+            os_info: Some(ExecutorOperatingSystemSpecification::default()),
+            ballista_protocol_version: BALLISTA_PROTOCOL_VERSION,
+        };
+        let runner = Arc::new(TaskRunner::new(&config, registration.clone())?);
+        Ok(Self { config, listener, address, runner, registration })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn id(&self) -> &str {
+        &self.registration.id
+    }
+
+    /// Registers with the scheduler and runs tasks until `shutdown` drains and the running tasks have ended.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
+        let tasks = Tasks::new();
+        let stop_serving = CancellationToken::new();
+        let Self { config, listener, address, runner, registration } = self;
+        serve(listener, Arc::clone(&runner), &config, &tasks, stop_serving.clone());
+        let scheduler = connect(&config.scheduler)?;
+        runner.report_to(StatusReporter::start(&tasks, scheduler.clone(), registration.id.clone()));
+        let registered = register(scheduler.clone(), &registration, &shutdown).await;
+        if let Err(error) = registered {
+            stop_serving.cancel();
+            return Err(error);
+        }
+        info!(executor_id = %registration.id, %address, vcores = config.vcores, "executor registered");
+        heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone());
+        shutdown.draining().await;
+        tokio::select! {
+            () = runner.drained() => {}
+            () = shutdown.forced() => warn!("executor stops with tasks running"),
+        }
+        let goodbye = ExecutorStoppedParams { executor_id: registration.id.clone(), reason: "shut down".into() };
+        if let Err(status) = scheduler.clone().executor_stopped(goodbye).await {
+            warn!(%status, "cannot tell the scheduler that this executor stops");
+        }
+        stop_serving.cancel();
+        Ok(())
+    }
+}
+
+/// Answers the scheduler and readers of shuffle files until `stop`.
+fn serve(
+    listener: TcpListener,
+    runner: Arc<TaskRunner>,
+    config: &ExecutorConfig,
+    tasks: &Tasks,
+    stop: CancellationToken,
+) {
+    let task_service = ExecutorGrpcServer::new(TaskService::new(runner, config.work_dir.clone()))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let flight = FlightServiceServer::new(BallistaFlightService::new(config.work_dir.display().to_string()))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let server = Server::builder()
+        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .add_service(task_service)
+        .add_service(flight);
+    tasks.spawn("executor port", async move {
+        let served = server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled()).await;
+        if let Err(error) = served {
+            warn!(%error, "executor port closed");
+        }
+    });
+}
+
+fn connect(scheduler: &str) -> Result<SchedulerGrpcClient<Channel>, Error> {
+    let endpoint = Endpoint::from_shared(scheduler.to_owned())
+        .map_err(|source| Error::SchedulerUrl { url: scheduler.to_owned(), source })?
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true);
+    Ok(SchedulerGrpcClient::new(endpoint.connect_lazy())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX))
+}
+
+async fn register(
+    mut scheduler: SchedulerGrpcClient<Channel>,
+    registration: &ExecutorRegistration,
+    shutdown: &Shutdown,
+) -> Result<(), Error> {
+    let mut attempt = 1;
+    loop {
+        let params = RegisterExecutorParams { metadata: Some(registration.clone()) };
+        let status = match scheduler.register_executor(params).await {
+            Ok(response) if response.get_ref().success => return Ok(()),
+            Ok(_) => tonic::Status::internal("the scheduler refused"),
+            Err(status) => status,
+        };
+        if attempt >= REGISTRATION_ATTEMPTS || status.code() == tonic::Code::FailedPrecondition {
+            return Err(Error::Register { status: Box::new(status) });
+        }
+        attempt += 1;
+        tokio::select! {
+            () = tokio::time::sleep(REGISTRATION_RETRY) => {}
+            () = shutdown.draining() => return Err(Error::Register { status: Box::new(status) }),
+        }
+    }
+}

@@ -1,1 +1,88 @@
-//! placeholder
+//! Ballista's scheduler with our engine: cuts plans into stages, sends tasks to executors, retries what was lost.
+
+mod cluster;
+pub mod config;
+mod error;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ballista_core::serde::BallistaCodec;
+use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
+use ballista_scheduler::cluster::{BallistaCluster, ClusterState};
+use ballista_scheduler::metrics::default_metrics_collector;
+use ballista_scheduler::scheduler_server::SchedulerServer;
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use engine::{Cluster, MESSAGE_BYTES_MAX};
+use process::shutdown::Shutdown;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+
+pub use config::SchedulerConfig;
+pub use error::Error;
+
+pub(crate) type Ballista = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
+
+/// A scheduler whose port is bound and whose event loop runs. It has no executors yet.
+pub struct Scheduler {
+    listener: TcpListener,
+    address: SocketAddr,
+    server: Ballista,
+    state: Arc<dyn ClusterState>,
+}
+
+impl Scheduler {
+    /// Binds the port and starts the event loop.
+    pub async fn build(config: SchedulerConfig) -> Result<Self, Error> {
+        let listen = SocketAddr::new(config.listen, config.port);
+        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Bind { address: listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Bind { address: listen, source })?;
+        let ballista_config = Arc::new(config.ballista(address.port()));
+        let cluster = BallistaCluster::new_memory(
+            ballista_config.scheduler_id.clone(),
+            Arc::new(|config: SessionConfig| engine::cluster_session_state(config, None)),
+            Arc::new(engine::cluster_session_config),
+        );
+        let state = cluster.cluster_state();
+        let mut server = Ballista::new(
+            ballista_config.scheduler_endpoint(),
+            cluster,
+            BallistaCodec::new(engine::logical_codec(), engine::physical_codec()),
+            ballista_config,
+            default_metrics_collector()?,
+        );
+        server.init().await?;
+        Ok(Self { listener, address, server, state })
+    }
+
+    /// Where executors register.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// This scheduler for a server in the same process: plans need not be serialised.
+    pub fn cluster(&self) -> Arc<dyn Cluster> {
+        cluster::in_process(self.server.clone(), Arc::clone(&self.state))
+    }
+
+    /// Answers executors until `shutdown` is forced or `ended` completes.
+    pub async fn run(self, shutdown: Shutdown, ended: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let service = SchedulerGrpcServer::new(self.server)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let stop = async move {
+            tokio::select! {
+                () = shutdown.forced() => {}
+                () = ended => {}
+            }
+        };
+        Server::builder()
+            .tcp_nodelay(true)
+            .add_service(service)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(self.listener), stop)
+            .await
+            .map_err(|source| Error::Serve { address: self.address, source })
+    }
+}

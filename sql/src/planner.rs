@@ -36,7 +36,7 @@ pub(crate) struct PlannedQuery {
 }
 
 /// A state for planning a statement of this session against `snapshot`.
-pub(crate) fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>, target: PlanTarget) -> SessionState {
+pub(crate) async fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>, target: PlanTarget) -> SessionState {
     let catalogs = SnapshotCatalog::new(Arc::clone(snapshot), target, BTreeMap::new()).into_list();
     let engine = &session.sessions().engine;
     let configure = |config: &mut SessionConfig| {
@@ -55,7 +55,7 @@ pub(crate) fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>, 
     };
     match target {
         PlanTarget::Local => engine.local_state(catalogs, configure),
-        PlanTarget::Cluster => engine.cluster_state(catalogs, configure),
+        PlanTarget::Cluster => engine.cluster_state(catalogs, configure).await,
     }
 }
 

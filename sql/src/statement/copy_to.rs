@@ -24,7 +24,7 @@ pub(super) async fn prepare(
 ) -> Result<PreparedStatement> {
     let query = query_of(statement)?;
     let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local);
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
     let planned = planner::plan_query(session, &state, &snapshot, statement, &query, declared).await?;
     // Wrong options are an error before the first row.
     options_of(statement, &planned.schema)?;

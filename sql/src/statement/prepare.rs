@@ -114,7 +114,7 @@ async fn plan_expression(session: &Arc<Session>, expression: &str) -> Result<Log
         Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|error| crate::error::parser_error(&error, &sql))?;
     let query = statements.pop().ok_or_else(|| Error::unsupported("this expression"))?;
     let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local);
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
     let statement = crate::parser::parse(&sql, session.dialect())?.remove(0);
     let planned = planner::plan_query(session, &state, &snapshot, &statement, &query, &[]).await?;
     Ok(state.optimize(&planned.logical)?)

@@ -27,7 +27,7 @@ pub(super) async fn prepare(
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
     let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local);
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
     let planned = planner::plan_query(session, &state, &snapshot, statement, query, declared).await?;
     Ok(PreparedStatement::new(Prepared {
         statement: statement.clone(),
@@ -98,7 +98,7 @@ pub(super) async fn route(
     let snapshot = session.catalog();
     let mode = session.settings(|settings| settings.execution_mode());
     let engine = &session.sessions().engine;
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local);
+    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
     let (logical, types) = match &prepared.plan {
         Some(plan) if plan.catalog_version == snapshot.version => (plan.logical.clone(), prepared.parameter_types.clone()),
         _ => {
@@ -131,7 +131,7 @@ async fn plan_for_cluster(
     types: &[Option<DataType>],
     parameters: &[ScalarValue],
 ) -> Result<(SessionState, LogicalPlan), String> {
-    let state = planner::session_state(session, snapshot, PlanTarget::Cluster);
+    let state = planner::session_state(session, snapshot, PlanTarget::Cluster).await;
     let planned = planner::plan_query(session, &state, snapshot, statement, query, types)
         .await
         .map_err(|error| error.to_string())?;

@@ -1,0 +1,27 @@
+//! What an executor needs to know.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug)]
+pub struct ExecutorConfig {
+    /// `http://host:port` of the scheduler.
+    pub scheduler: String,
+    pub listen: IpAddr,
+    /// 0 lets the operating system choose.
+    pub port: u16,
+    /// The host that schedulers and other executors dial; `None` is `listen`.
+    pub advertise_host: Option<String>,
+    /// Shuffle and spill files. Emptied at start.
+    pub work_dir: PathBuf,
+    /// Partitions that run at the same time.
+    pub vcores: usize,
+    /// Memory that tasks may hold before they spill, in bytes, shared evenly by the vcores.
+    pub memory_bytes: usize,
+}
+
+impl ExecutorConfig {
+    pub(crate) fn advertised_host(&self) -> String {
+        self.advertise_host.clone().unwrap_or_else(|| self.listen.to_string())
+    }
+}

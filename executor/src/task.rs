@@ -1,0 +1,198 @@
+//! Runs tasks on threads of their own, so that the ports answer while every core computes.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ballista_core::error::BallistaError;
+use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_core::serde::BallistaCodec;
+use ballista_core::serde::protobuf::{
+    ExecutorRegistration, FailedTask, MultiTaskDefinition, OperatorMetricsSet, SuccessfulTask, TaskStatus, task_status,
+};
+use ballista_core::serde::scheduler::from_proto::get_task_definition_vec;
+use ballista_core::serde::scheduler::{TaskDefinition, TaskKey};
+use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor};
+use ballista_executor::executor::{Executor, TasksDrainedFuture};
+use ballista_executor::metrics::LoggingMetricsCollector;
+use datafusion::execution::TaskContext;
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use parking_lot::Mutex;
+use tokio::runtime::Runtime;
+use tracing::{debug, info};
+
+use crate::config::ExecutorConfig;
+use crate::error::Error;
+use crate::metrics;
+use crate::resources::Resources;
+use crate::status::StatusReporter;
+
+/// Deep plans and long expressions recurse; only pages that are touched cost memory.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
+type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
+
+pub(crate) struct TaskRunner {
+    executor: Arc<Executor>,
+    stages: Arc<dyn ExecutionEngine>,
+    functions: Arc<BallistaFunctionRegistry>,
+    codec: Codec,
+    resources: Arc<Resources>,
+    /// `None` only while the runner is dropped.
+    threads: Option<Runtime>,
+    reporter: Mutex<Option<StatusReporter>>,
+}
+
+impl TaskRunner {
+    pub(crate) fn new(config: &ExecutorConfig, registration: ExecutorRegistration) -> Result<Self, Error> {
+        let resources = Arc::new(Resources::new(config.memory_bytes, config.vcores, &config.work_dir)?);
+        let functions = Arc::new(engine::function_registry()?);
+        let stages: Arc<dyn ExecutionEngine> = Arc::new(DefaultExecutionEngine::new());
+        let shared = resources.shared();
+        let executor = Arc::new(Executor::new(
+            registration,
+            &config.work_dir.display().to_string(),
+            Arc::new(move |_| Ok(Arc::clone(&shared))),
+            Arc::new(engine::cluster_session_config),
+            Arc::clone(&functions),
+            Arc::new(LoggingMetricsCollector::default()),
+            config.vcores,
+            Arc::clone(&stages),
+        ));
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.vcores.max(1))
+            .thread_name("arbalest-task")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(|source| Error::Threads { source })?;
+        let codec = Codec::new(engine::logical_codec(), engine::physical_codec());
+        Ok(Self { executor, stages, functions, codec, resources, threads: Some(threads), reporter: Mutex::default() })
+    }
+
+    pub(crate) fn report_to(&self, reporter: StatusReporter) {
+        *self.reporter.lock() = Some(reporter);
+    }
+
+    /// Ends when no task runs.
+    pub(crate) async fn drained(&self) {
+        TasksDrainedFuture(Arc::clone(&self.executor)).await;
+    }
+
+    pub(crate) async fn cancel(&self, job_id: String, stage_id: usize, task_id: usize) {
+        let cancelled = self.executor.cancel_task(job_id.clone().into(), stage_id, task_id).await;
+        debug!(job_id, stage_id, task_id, ?cancelled, "cancel task");
+    }
+
+    /// Decodes tasks that share a plan and starts each.
+    pub(crate) fn launch(self: &Arc<Self>, tasks: MultiTaskDefinition) -> Result<(), BallistaError> {
+        let functions = &self.functions;
+        let definitions = get_task_definition_vec(
+            tasks,
+            Arc::clone(&self.executor.runtime_producer),
+            self.executor.produce_config(),
+            functions.scalar_functions.clone(),
+            functions.aggregate_functions.clone(),
+            functions.window_functions.clone(),
+            functions.higher_order_functions.clone(),
+            self.codec.clone(),
+        )?;
+        let Some(threads) = &self.threads else {
+            return Err(BallistaError::Internal("the executor has stopped".into()));
+        };
+        for task in definitions {
+            let runner = Arc::clone(self);
+            threads.spawn(async move {
+                let status = runner.run(task).await;
+                if let Some(reporter) = runner.reporter.lock().as_ref() {
+                    reporter.report(status);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs a task to its end; what went wrong is in the status.
+    async fn run(&self, task: TaskDefinition) -> TaskStatus {
+        metrics::task_started();
+        let started = Instant::now();
+        let start_exec_time = unix_milliseconds();
+        let key = TaskKey { job_id: task.job_id.clone(), stage_id: task.stage_id, task_id: task.task_id };
+        let mut status = TaskStatus {
+            task_id: task.task_id as u32,
+            job_id: task.job_id.clone().into(),
+            stage_id: task.stage_id as u32,
+            stage_attempt_num: task.stage_attempt_num as u32,
+            launch_time: task.launch_time,
+            start_exec_time,
+            end_exec_time: 0,
+            metrics: vec![],
+            status: None,
+        };
+        let outcome = self.execute(task, key, &mut status).await;
+        status.end_exec_time = unix_milliseconds();
+        metrics::task_ended(outcome.is_ok(), started.elapsed());
+        status.status = Some(match outcome {
+            Ok(successful) => task_status::Status::Successful(successful),
+            Err(error) => {
+                info!(job_id = status.job_id, stage_id = status.stage_id, task_id = status.task_id, %error, "task failed");
+                task_status::Status::Failed(FailedTask::from(error))
+            }
+        });
+        status
+    }
+
+    async fn execute(
+        &self,
+        task: TaskDefinition,
+        key: TaskKey,
+        status: &mut TaskStatus,
+    ) -> Result<SuccessfulTask, BallistaError> {
+        let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
+            task.job_id,
+            task.stage_id,
+            task.task_id,
+            task.global_output_partition_ids,
+            task.plan,
+            &self.executor.work_dir,
+            &task.session_config,
+        )?;
+        let functions = task.function_registry;
+        let context = Arc::new(TaskContext::new(
+            Some(format!("{}/{}/{}", key.job_id, key.stage_id, key.task_id)),
+            task.session_id,
+            task.session_config,
+            functions.scalar_functions.clone(),
+            functions.higher_order_functions.clone(),
+            functions.aggregate_functions.clone(),
+            functions.window_functions.clone(),
+            self.resources.for_task(task.vcores_consumed)?,
+        ));
+        let partitions = self.executor.execute_query_stage(key, Arc::clone(&stage), context).await?;
+        status.metrics = stage
+            .collect_plan_metrics()
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<Vec<OperatorMetricsSet>, _>>()?;
+        Ok(SuccessfulTask {
+            executor_id: self.executor.metadata.id.clone(),
+            partitions,
+            runtime_stats: stage.collect_runtime_stats_reports(),
+            // The next stage merges by this state: without it the answer would be wrong, so that an error fails the task.
+            window_state: stage.collect_window_state_reports()?,
+            task_column_stats: stage.collect_column_stats(),
+        })
+    }
+}
+
+impl Drop for TaskRunner {
+    fn drop(&mut self) {
+        // Dropping a runtime inside another one would block and panic.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+fn unix_milliseconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
