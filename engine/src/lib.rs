@@ -3,6 +3,7 @@
 //! [`Engine`] plans and runs a query here or, through a [`Cluster`], on executors. The session states, functions and
 //! codecs built in this crate are the same in every process.
 
+mod checked_integers;
 mod cluster;
 mod codec;
 mod config;

@@ -17,6 +17,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
+use crate::checked_integers::CheckedIntegers;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::functions::register_functions;
@@ -69,13 +70,15 @@ fn common_session_config() -> SessionConfig {
     options.sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
     options.sql_parser.collect_spans = true;
     options.catalog.create_default_catalog_and_schema = false;
+    // A table is all files below its directory.
+    options.execution.listing_table_ignore_subdirectory = false;
     config
 }
 
 /// The state of a plan for this process.
 pub(crate) fn local_session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
-    register_functions(builder).build()
+    register_functions(builder).with_analyzer_rule(Arc::new(CheckedIntegers::default())).build()
 }
 
 /// The state of a plan for the cluster. `config` must come from [`cluster_session_config`]; a plain one is upgraded.
@@ -86,5 +89,6 @@ pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeE
         builder = builder.with_runtime_env(runtime);
     }
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
-    Ok(register_functions(builder.with_optimizer_rules(rules)).build())
+    let builder = register_functions(builder.with_optimizer_rules(rules));
+    Ok(builder.with_analyzer_rule(Arc::new(CheckedIntegers::default())).build())
 }

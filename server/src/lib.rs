@@ -6,6 +6,7 @@ mod error;
 pub mod flight;
 mod front_ends;
 pub mod listener;
+pub mod postgres;
 mod web;
 
 use process::data_dir::{DataDir, ScratchDir};

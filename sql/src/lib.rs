@@ -14,6 +14,7 @@ mod sessions;
 mod sql_state;
 mod statement;
 
+pub use datafusion::common::ScalarValue;
 pub use error::{Error, Result};
 pub use parser::{Dialect, Statement};
 pub use response::{CopyFormat, CopyOptions, Notice, Response, Rows, Severity};

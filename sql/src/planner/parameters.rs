@@ -61,6 +61,8 @@ pub(crate) fn bind(plan: &LogicalPlan, types: &[Option<DataType>], values: &[Sca
         .iter()
         .zip(types)
         .map(|(value, data_type)| match data_type {
+            // The digits of a decimal are its value's own: PostgreSQL's numeric has no precision unless one is declared.
+            Some(data_type) if data_type.is_decimal() && value.data_type().is_decimal() => Ok(value.clone()),
             Some(data_type) if *data_type != value.data_type() => value.cast_to(data_type),
             _ => Ok(value.clone()),
         })

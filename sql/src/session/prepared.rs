@@ -53,6 +53,11 @@ impl PreparedStatement {
         &self.inner.statement
     }
 
+    /// Whether both come from the same call of [`crate::Session::prepare`].
+    pub fn is_same(&self, other: &PreparedStatement) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub fn sql(&self) -> &str {
         self.inner.statement.sql()
     }
