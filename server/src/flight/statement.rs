@@ -70,11 +70,20 @@ pub(super) async fn start(
     let mut affected = None;
     for row in parameters.iter() {
         if let Some(rows) = run(&session, &statement, row).await? {
-            affected = Some(affected.unwrap_or(0) + rows);
+            affected = Some(add_affected(affected.unwrap_or(0), Some(rows)));
         }
     }
     let query = service.queries.add(caller, session, schema, Work::Done)?;
     flight_info::of_query(descriptor, &query, affected.unwrap_or(UNKNOWN))
+}
+
+/// The rows that several executions affected, [`UNKNOWN`] as soon as one is.
+pub(super) fn add_affected(sum: i64, rows: Option<i64>) -> i64 {
+    match rows.unwrap_or(0) {
+        _ if sum == UNKNOWN => UNKNOWN,
+        UNKNOWN => UNKNOWN,
+        rows => sum.saturating_add(rows),
+    }
 }
 
 /// Runs a statement for its effect. Gives the rows it affected, where it counts them.
