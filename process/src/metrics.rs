@@ -1,5 +1,6 @@
 //! Prometheus metrics of this process: what the code records through `metrics`, the build, and the process itself.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ type Source = Box<dyn Fn() -> String + Send + Sync>;
 #[derive(Clone)]
 pub struct MetricsHandle {
     prometheus: PrometheusHandle,
-    sources: Arc<Mutex<Vec<Source>>>,
+    sources: Arc<Mutex<BTreeMap<&'static str, Source>>>,
     system: Arc<Mutex<System>>,
 }
 
@@ -67,15 +68,16 @@ impl MetricsHandle {
     pub fn render(&self) -> String {
         let mut text = self.prometheus.render();
         self.render_process(&mut text);
-        for source in self.sources.lock().iter() {
+        for source in self.sources.lock().values() {
             text.push_str(&source());
         }
         text
     }
 
-    /// Appends `source`'s text, in the Prometheus format, to what [`Self::render`] gives.
-    pub fn add_source(&self, source: impl Fn() -> String + Send + Sync + 'static) {
-        self.sources.lock().push(Box::new(source));
+    /// Appends `source`'s text, in the Prometheus format, to what [`Self::render`] gives. One of the same name is
+    /// replaced.
+    pub fn add_source(&self, name: &'static str, source: impl Fn() -> String + Send + Sync + 'static) {
+        self.sources.lock().insert(name, Box::new(source));
     }
 
     /// Bounds the memory of histograms that nobody scrapes, until the drain.
@@ -122,7 +124,7 @@ mod tests {
     fn what_is_recorded_is_rendered() {
         let handle = install().unwrap();
         ::metrics::counter!("test_statements_total").increment(3);
-        handle.add_source(|| "from_elsewhere 7\n".into());
+        handle.add_source("elsewhere", || "from_elsewhere 7\n".into());
         let text = install().unwrap().render();
         for expected in ["test_statements_total 3", "arbalest_build_info{version=\"", "from_elsewhere 7"] {
             assert!(text.contains(expected), "{expected} is missing in:\n{text}");

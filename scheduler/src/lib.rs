@@ -3,6 +3,7 @@
 mod cluster;
 pub mod config;
 mod error;
+pub mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

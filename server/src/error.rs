@@ -17,6 +17,20 @@ pub enum Error {
     DataDir(#[source] data_dir::Error),
     #[error("{0}; choose another with --spill-dir")]
     SpillDir(#[source] data_dir::Error),
+    #[error(transparent)]
+    Sample(#[from] crate::sample::Error),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    #[error("{0}")]
+    Tables(#[source] sql::Error),
+    #[error(transparent)]
+    Scheduler(#[from] scheduler::Error),
+    #[error(transparent)]
+    Executor(#[from] executor::Error),
+    #[error("the embedded engine failed: {reason}")]
+    Embedded { reason: String },
+    #[error("a scheduler of its own is not part of this version; leave out --scheduler")]
+    RemoteScheduler,
     #[error("cannot record metrics: {0}")]
     Metrics(String),
     #[error("the {front_end} front end ended: {reason}")]

@@ -2,16 +2,22 @@
 
 mod addresses;
 pub mod config;
+mod embedded;
 mod error;
 pub mod flight;
 mod front_ends;
 pub mod listener;
 pub mod postgres;
+pub mod sample;
+mod tables;
 mod web;
+
+use std::sync::Arc;
 
 use process::data_dir::{DataDir, ScratchDir};
 use process::readiness::Readiness;
 use process::shutdown::Shutdown;
+use sql::Sessions;
 use tracing::info;
 
 pub use addresses::Addresses;
@@ -19,13 +25,21 @@ pub use config::ServerConfig;
 pub use error::Error;
 
 use addresses::Listeners;
+use config::{FlightConfig, PostgresConfig};
+use embedded::Embedded;
+use flight::Flight;
 use front_ends::FrontEnds;
+use postgres::Postgres;
 use web::Web;
 
 /// A server whose ports are bound and whose tables are open.
 pub struct Server {
     addresses: Addresses,
     listeners: Listeners,
+    postgres: Option<PostgresConfig>,
+    flight: Option<FlightConfig>,
+    sessions: Arc<Sessions>,
+    embedded: Embedded,
     readiness: Readiness,
     web: Web,
     // Held until everything that uses them has ended.
@@ -38,6 +52,9 @@ impl Server {
     /// the tables. The web port answers from here on, so that probes can tell a slow start from a hung one.
     pub async fn build(config: ServerConfig) -> Result<Self, Error> {
         let metrics = process::metrics::install().map_err(|error| Error::Metrics(error.to_string()))?;
+        if config.engine.scheduler.is_some() {
+            return Err(Error::RemoteScheduler);
+        }
         let (mut listeners, addresses) = addresses::bind(&config).await?;
         let data_dir = DataDir::open(&config.data_dir).map_err(Error::DataDir)?;
         let scratch_dir = ScratchDir::create(&config.engine.spill_parent).map_err(Error::SpillDir)?;
@@ -46,10 +63,33 @@ impl Server {
         let tables = readiness.condition("tables");
         let web = Web::default();
         if let Some(listener) = listeners.web.take() {
-            web.start(listener, addresses, readiness.clone(), metrics);
+            web.start(listener, addresses, readiness.clone(), metrics.clone());
         }
+        let mut locations = config.locations;
+        if let Some(sample) = config.sample {
+            tables.unmet("generating the sample");
+            let directory = sample::provide(sample, data_dir.path(), config.engine.vcores).await?;
+            locations.push(directory.display().to_string());
+        }
+        tables.unmet("opening the tables");
+        let [local_bytes, cluster_bytes] = config.engine.split_memory();
+        let embedded = Embedded::start(&config.engine, cluster_bytes, scratch_dir.path()).await?;
+        metrics.add_source("scheduler", scheduler::metrics::render);
+        let cluster = embedded.cluster();
+        let sessions = tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster).await?;
         tables.met();
-        Ok(Self { addresses, listeners, readiness, web, _scratch_dir: scratch_dir, _data_dir: data_dir })
+        Ok(Self {
+            addresses,
+            listeners,
+            postgres: config.postgres,
+            flight: config.flight,
+            sessions,
+            embedded,
+            readiness,
+            web,
+            _scratch_dir: scratch_dir,
+            _data_dir: data_dir,
+        })
     }
 
     /// Where the ports are, with the numbers that the operating system picked.
@@ -59,12 +99,28 @@ impl Server {
 
     /// Serves until `shutdown` drains and what was running has ended: first the front ends, then what they use, last
     /// the web port.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
         self.readiness.end_with(&shutdown);
-        let front_ends = FrontEnds::default();
-        drop(self.listeners);
-        let ended = front_ends.until_drained(&shutdown).await;
+        let mut front_ends = FrontEnds::default();
+        if let Some((listener, config)) = self.listeners.postgres.zip(self.postgres) {
+            let postgres = Postgres::new(config, Arc::clone(&self.sessions));
+            front_ends.start("postgres", postgres.serve(listener, shutdown.clone()));
+        }
+        if let Some((listener, config)) = self.listeners.flight.zip(self.flight) {
+            let flight = Flight::new(config, Arc::clone(&self.sessions));
+            front_ends.start("flight", flight.serve(listener, shutdown.clone()));
+        }
+        let drained = front_ends.until_drained(&shutdown);
+        tokio::pin!(drained);
+        let ended = tokio::select! {
+            ended = &mut drained => ended,
+            error = self.embedded.ended_early() => {
+                shutdown.start_drain();
+                drained.await.and(Err(error))
+            }
+        };
         info!("front ends have drained");
+        self.embedded.end().await;
         self.web.end().await;
         ended
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::execution::session_state::SessionState;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use object_store::{ObjectMeta, ObjectStore};
 
@@ -24,22 +24,27 @@ pub(super) async fn infer(state: &SessionState, format: &dyn FileFormat, table: 
     if matches!(table.file_name.kind, FileKind::Csv { .. } | FileKind::Json) {
         return infer_text(state, format, table, &store).await;
     }
-    let location_of = |file: &ObjectMeta| display_location(base.as_str(), file);
-    let schemas: Vec<(String, SchemaRef)> = futures::stream::iter(&table.files)
-        .map(|file| {
-            let (store, location) = (Arc::clone(&store), location_of(file));
-            async move {
-                let schema = format
-                    .infer_schema(state, &store, std::slice::from_ref(file))
-                    .await
-                    .map_err(|error| table.file_name.file_error(&location, error.find_root().strip_backtrace()))?;
-                Ok::<_, Error>((location, schema))
-            }
-        })
-        .buffered(CONCURRENT_READS)
-        .try_collect()
-        .await?;
+    // Collected first: a stream that borrows from the list would not be `Send` for every lifetime.
+    let reads: Vec<_> = (table.files.iter())
+        .map(|file| infer_file(state, format, table, &store, file, display_location(base.as_str(), file)).boxed())
+        .collect();
+    let schemas: Vec<(String, SchemaRef)> =
+        futures::stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
     merge(&schemas)
+}
+
+async fn infer_file(
+    state: &SessionState,
+    format: &dyn FileFormat,
+    table: &TableFiles,
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    location: String,
+) -> Result<(String, SchemaRef)> {
+    match format.infer_schema(state, store, std::slice::from_ref(file)).await {
+        Ok(schema) => Ok((location, schema)),
+        Err(error) => Err(table.file_name.file_error(&location, error.find_root().strip_backtrace())),
+    }
 }
 
 async fn infer_text(

@@ -11,6 +11,8 @@ use super::listen::at_least_one;
 
 /// What is left of the machine is for results on their way out, decoding buffers, the catalog and the page cache.
 const MEMORY_SHARE: f64 = 0.6;
+/// A query that reads no more is answered before a cluster has cut it into stages.
+const LOCAL_BYTES_MAX: &str = "256MiB";
 /// Below this not even a sort of one batch gets its reservation.
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
@@ -22,8 +24,19 @@ pub struct EngineSettings {
     pub vcores: usize,
     /// Scratch directories of this process are made under it.
     pub spill_parent: PathBuf,
+    /// A query that reads no more than this many bytes runs in this process.
+    pub local_bytes_max: u64,
     /// The cluster to use instead of the embedded scheduler and executor.
     pub scheduler: Option<Url>,
+}
+
+impl EngineSettings {
+    /// The memory of queries run by this process itself, and of tasks run by its embedded executor. Each has a pool of
+    /// its own, so that neither starves the other, and together they stay within what was allowed.
+    pub(crate) fn split_memory(&self) -> [usize; 2] {
+        let half = usize::try_from(self.memory_bytes / 2).unwrap_or(usize::MAX);
+        [half, half]
+    }
 }
 
 #[derive(Args, Debug)]
@@ -40,6 +53,10 @@ pub(super) struct EngineOptions {
     #[arg(long, value_name = "DIR")]
     spill_dir: Option<PathBuf>,
 
+    /// Queries that read at most this much run in this process, larger ones on the scheduler's executors
+    #[arg(long, value_name = "SIZE", default_value = LOCAL_BYTES_MAX)]
+    local_max_bytes: ByteSize,
+
     /// Use this cluster's scheduler instead of the embedded engine
     #[arg(long, value_name = "URL", value_parser = parse_scheduler)]
     scheduler: Option<Url>,
@@ -55,6 +72,7 @@ impl EngineOptions {
             memory_bytes,
             vcores: self.vcores.unwrap_or_else(machine::cores),
             spill_parent: self.spill_dir.unwrap_or_else(|| data_dir.join("spill")),
+            local_bytes_max: self.local_max_bytes.0,
             scheduler: self.scheduler,
         }
     }

@@ -3,9 +3,12 @@
 mod listing;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::session_state::SessionState;
+use engine::Engine;
 use engine::table_format::{FileName, FileTable};
 use url::Url;
 
@@ -34,6 +37,16 @@ impl FoundTable {
             size_bytes: Some(self.files.bytes),
         }
     }
+}
+
+/// Finds and opens the tables of all `locations`, before there is a session to do it for.
+pub async fn open_locations(engine: &Engine, locations: &[String]) -> Result<Vec<FoundTable>> {
+    let state = engine.local_state(Arc::new(MemoryCatalogProviderList::new()), |_| {});
+    let mut tables = Vec::new();
+    for location in locations {
+        tables.extend(open_location(&state, location).await?);
+    }
+    Ok(tables)
 }
 
 /// Finds and opens the tables of a location. Fails with a sentence that names what is missing or broken.

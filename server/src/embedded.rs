@@ -1,0 +1,134 @@
+//! The scheduler and executor inside this process: what runs large queries unless `--scheduler` names a cluster.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Cluster;
+use executor::{Executor, ExecutorConfig};
+use process::shutdown::Shutdown;
+use scheduler::{Scheduler, SchedulerConfig};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::config::EngineSettings;
+use crate::error::Error;
+
+/// Nobody outside this machine talks to them.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Under the scratch directory: shuffle files, and what tasks spill.
+const WORK_DIR: &str = "cluster";
+/// The executor registers over loopback; on a machine that swaps it takes a moment.
+const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(30);
+const REGISTRATION_POLL: Duration = Duration::from_millis(2);
+/// Nothing is running when they are told to end, so this is only for saying goodbye.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The running scheduler and executor. Dropping it ends both.
+pub(crate) struct Embedded {
+    cluster: Arc<dyn Cluster>,
+    /// Not the process's: they serve until the front ends have drained.
+    shutdown: Shutdown,
+    executor: JoinHandle<Result<(), executor::Error>>,
+    scheduler: JoinHandle<Result<(), scheduler::Error>>,
+}
+
+impl Embedded {
+    /// Starts both on loopback ports that the operating system picks, and waits until one knows the other.
+    /// `scratch_dir` is this process's own; what is written there goes with the process.
+    pub(crate) async fn start(
+        settings: &EngineSettings,
+        memory_bytes: usize,
+        scratch_dir: &Path,
+    ) -> Result<Self, Error> {
+        let shutdown = Shutdown::new();
+        let scheduler = Scheduler::build(SchedulerConfig { listen: LOOPBACK, port: 0 }).await?;
+        let cluster = scheduler.cluster();
+        let executor = Executor::build(ExecutorConfig {
+            scheduler: format!("http://{}", scheduler.address()),
+            listen: LOOPBACK,
+            port: 0,
+            advertise_host: None,
+            work_dir: scratch_dir.join(WORK_DIR),
+            vcores: settings.vcores,
+            memory_bytes,
+        })
+        .await?;
+        let executor_ended = CancellationToken::new();
+        let scheduler = tokio::spawn(scheduler.run(shutdown.clone(), executor_ended.clone().cancelled_owned()));
+        let executor = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                // The executor takes its leave at the scheduler, which therefore ends after it, whatever happens.
+                let _executor_ended = executor_ended.drop_guard();
+                executor.run(shutdown).await
+            }
+        });
+        let mut embedded = Self { cluster: Arc::clone(&cluster), shutdown, executor, scheduler };
+        tokio::select! {
+            error = embedded.ended_early() => return Err(error),
+            registered = timeout(REGISTRATION_TIMEOUT, executor_registered(cluster)) => {
+                registered.map_err(|_| Error::Embedded { reason: "the executor did not register".into() })?;
+            }
+        }
+        Ok(embedded)
+    }
+
+    /// Where the engine submits jobs.
+    pub(crate) fn cluster(&self) -> Arc<dyn Cluster> {
+        Arc::clone(&self.cluster)
+    }
+
+    /// Waits for either to end by itself, which is an error: the server would go on with half of its queries failing.
+    pub(crate) async fn ended_early(&mut self) -> Error {
+        let reason = tokio::select! {
+            ended = &mut self.executor => why("executor", ended),
+            ended = &mut self.scheduler => why("scheduler", ended),
+        };
+        Error::Embedded { reason }
+    }
+
+    /// Ends both: the front ends have drained, so nothing is running that anyone waits for.
+    pub(crate) async fn end(mut self) {
+        self.shutdown.start_drain();
+        let ended = async {
+            // One that ended early was seen to.
+            if !self.executor.is_finished() {
+                let reason = why("executor", (&mut self.executor).await);
+                debug!(reason, "drained");
+            }
+            if !self.scheduler.is_finished() {
+                let reason = why("scheduler", (&mut self.scheduler).await);
+                debug!(reason, "drained");
+            }
+        };
+        if timeout(END_TIMEOUT, ended).await.is_err() {
+            warn!("the embedded scheduler and executor did not end in time");
+            self.shutdown.force();
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.shutdown.force();
+    }
+}
+
+async fn executor_registered(cluster: Arc<dyn Cluster>) {
+    while cluster.vcores().await == 0 {
+        sleep(REGISTRATION_POLL).await;
+    }
+}
+
+fn why<E: Display>(name: &str, ended: Result<Result<(), E>, JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => format!("the {name} ended"),
+        Ok(Err(error)) => format!("the {name} ended: {error}"),
+        Err(panic) => format!("the {name} ended: {panic}"),
+    }
+}
