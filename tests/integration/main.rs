@@ -6,6 +6,7 @@ mod cancel;
 mod client;
 mod data;
 mod drain;
+mod flight;
 mod locations;
 mod memory;
 mod postgres_protocol;
