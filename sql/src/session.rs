@@ -1,14 +1,16 @@
 //! A client's state and the way its statements run: settings, transaction, prepared statements, cancellation.
 
+mod activity;
 pub mod prepared;
 mod running;
 pub(crate) mod settings;
+pub(crate) mod system;
 mod transaction;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow::datatypes::DataType;
@@ -23,8 +25,11 @@ use crate::parser::{self, Dialect, Statement};
 use crate::response::{Notice, Response};
 use crate::sessions::{CancelKey, SessionOptions, Sessions};
 use crate::statement;
+use activity::SessionActivity;
+pub(crate) use activity::now_micros;
 use prepared::PreparedStatement;
 use settings::Settings;
+use system::System;
 use transaction::Transaction;
 pub use transaction::TransactionStatus;
 
@@ -75,6 +80,9 @@ pub struct Session {
     notices: Mutex<Vec<Notice>>,
     /// Parent of the tokens of all statements that run now.
     running: Mutex<CancellationToken>,
+    activity: SessionActivity,
+    /// Set when the session is made; it refers back to it.
+    system: OnceLock<System>,
 }
 
 impl Session {
@@ -89,7 +97,7 @@ impl Session {
         for (name, value) in &options.settings {
             settings.set_default(name, value)?;
         }
-        Ok(Arc::new(Self {
+        let session = Arc::new(Self {
             id,
             key,
             user: options.user,
@@ -101,7 +109,11 @@ impl Session {
             prepared: Mutex::default(),
             notices: Mutex::default(),
             running: Mutex::default(),
-        }))
+            activity: SessionActivity::new(options.client_address),
+            system: OnceLock::new(),
+        });
+        session.system.get_or_init(|| System::new(&session));
+        Ok(session)
     }
 
     pub fn id(&self) -> SessionId {
@@ -122,6 +134,11 @@ impl Session {
 
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The system tables and functions of this session.
+    pub(crate) fn system(&self) -> &System {
+        self.system.get_or_init(System::default)
     }
 
     pub(crate) fn sessions(&self) -> &Arc<Sessions> {
@@ -158,7 +175,7 @@ impl Session {
         prepared: &PreparedStatement,
         parameters: &[ScalarValue],
     ) -> Result<Response> {
-        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()));
+        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()), prepared.sql());
         let execute = async {
             self.check_transaction(prepared.statement())?;
             statement::execute(self, prepared, parameters).await

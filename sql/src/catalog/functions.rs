@@ -23,7 +23,7 @@ use crate::{Error, SqlState};
 
 pub use names::{cast_function, output_function};
 pub use session::KEYWORD_FUNCTIONS;
-pub use sets::SET_FUNCTIONS;
+pub use sets::{SET_FUNCTIONS, SetFunction};
 pub use text::CAST_TEXT;
 
 /// What functions are made of.

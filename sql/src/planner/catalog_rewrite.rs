@@ -70,7 +70,9 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        set_functions::derive_table(factor);
+        if self.uses.needs_finish() {
+            set_functions::derive_table(factor);
+        }
         ControlFlow::Continue(())
     }
 

@@ -16,18 +16,21 @@ use datafusion::sql::sqlparser::ast;
 
 use super::context::StatementContext;
 use crate::error::{Error, Result};
+use crate::session::system::System;
 
 /// What protocols can count. `$4000000000` is no reason to allocate that many.
 const PARAMETERS_MAX: usize = 65_535;
 
-/// Plans a query whose parameters have the declared types where there are any.
+/// Plans a query whose parameters have the declared types where there are any. The functions of `system` come before those
+/// of `state`.
 pub(super) async fn plan(
     state: &SessionState,
+    system: Option<&System>,
     query: ast::Statement,
     declared: &[Option<DataType>],
 ) -> DataFusionResult<LogicalPlan> {
     let statement = DataFusionStatement::Statement(Box::new(query));
-    let context = StatementContext::new(state, &statement).await?;
+    let context = StatementContext::new(state, system, &statement).await?;
     let DataFusionStatement::Statement(query) = statement else {
         return internal_err!("a statement changed its kind");
     };

@@ -20,6 +20,8 @@ pub(crate) struct Uses {
     pub catalog: bool,
     /// A table of a user.
     pub user_tables: bool,
+    /// A function that returns rows, which makes a lateral join.
+    pub set_functions: bool,
     /// Names of common table expressions, which hide system tables.
     common_tables: HashSet<String>,
 }
@@ -28,6 +30,11 @@ impl Uses {
     /// Nothing but system tables: the statement runs in this process, and PostgreSQL's rules cost nothing.
     pub(crate) fn only_catalog(&self) -> bool {
         self.catalog && !self.user_tables
+    }
+
+    /// Whether [`super::finish_plan`] has work to do.
+    pub(crate) fn needs_finish(&self) -> bool {
+        self.catalog || self.set_functions
     }
 
     pub(super) fn is_common_table(&self, name: &str) -> bool {
@@ -70,6 +77,7 @@ impl Visitor for Detector {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
             self.uses.catalog |= is_catalog_function(name);
+            self.uses.set_functions = true;
             self.functions.push(name.clone());
         }
         ControlFlow::Continue(())
