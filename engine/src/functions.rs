@@ -15,6 +15,9 @@ pub fn register_functions(builder: SessionStateBuilder) -> SessionStateBuilder {
     if let Some(functions) = builder.scalar_functions() {
         functions.extend(udfs::scalar_functions().into_iter().map(Arc::new));
     }
+    if let Some(functions) = builder.aggregate_functions() {
+        functions.extend(udfs::aggregate_functions().into_iter().map(Arc::new));
+    }
     builder
 }
 

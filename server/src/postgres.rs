@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use process::shutdown::Shutdown;
+use socket2::{SockRef, TcpKeepalive};
 use sql::Sessions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -38,6 +39,10 @@ use socket::{ReadError, Socket};
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Clients that have not said who they are, and cancel requests, which must get through when all connections are taken.
 const STARTING_MAX: usize = 256;
+/// A silent client is asked whether it is still there after this time, then in these intervals.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
 /// The listener's part of the front end: what all connections share.
 #[derive(Clone)]
 pub struct Postgres {
@@ -69,6 +74,10 @@ impl Postgres {
     }
 
     async fn serve_client(self, stream: TcpStream, address: SocketAddr, shutdown: Shutdown) {
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
+            tracing::debug!(%error, %address, "a postgres client that vanishes will not be noticed");
+        }
         let mut socket = Socket::new(stream, self.metrics.clone());
         let Ok(starting) = Arc::clone(&self.starting).try_acquire_owned() else {
             return self.refuse(&mut socket, &Error::TooManyConnections).await;

@@ -1,8 +1,12 @@
 //! What tables there are. A statement sees one immutable [`CatalogSnapshot`] from its first name to its last row.
 
+pub mod functions;
+pub mod information_schema;
 pub mod location;
+pub mod pg_catalog;
 pub mod provider;
 mod schema;
+pub mod session_info;
 mod table;
 
 use std::collections::BTreeMap;

@@ -1,15 +1,18 @@
 //! Text → statements. Nothing is planned or run here.
 
 pub mod dialect;
+mod placeholders;
 
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
 pub use dialect::Dialect;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use placeholders::number_placeholders;
 
 /// Levels of nested parentheses, subqueries and operators that a statement may have. sqlparser's own limit is 50, which
 /// generated SQL exceeds; the planner's recursion grows its stack as needed.
@@ -57,10 +60,19 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
     let text: Arc<str> = sql.into();
     let parser_dialect = dialect.parser_dialect();
     let fail = |error| crate::error::parser_error(&error, sql);
-    let mut parser = Parser::new(parser_dialect.as_ref())
-        .with_recursion_limit(RECURSION_LIMIT)
-        .try_with_sql(sql)
-        .map_err(fail)?;
+    let parser = Parser::new(parser_dialect.as_ref()).with_recursion_limit(RECURSION_LIMIT);
+    let mut parser = match dialect {
+        Dialect::Postgres => parser.try_with_sql(sql).map_err(fail)?,
+        Dialect::Generic => {
+            let tokens = Tokenizer::new(parser_dialect.as_ref(), sql).tokenize_with_location();
+            let tokens = number_placeholders(tokens.map_err(|error| fail(error.into()))?);
+            parser.with_tokens_with_locations(tokens.map_err(|mixed| Error::Syntax {
+                near: "?".into(),
+                expected: Some("placeholders of one kind, ? or $n, in a statement".into()),
+                position: position_of(sql, mixed.location.line, mixed.location.column),
+            })?)
+        }
+    };
     let statements = parser.parse_statements().map_err(fail)?;
     if statements.is_empty() {
         return Ok(vec![Statement { ast: None, span: 0..text.len(), text }]);
@@ -77,7 +89,7 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
 /// text that cannot be divided into `count`, is the whole text each time.
 fn split(sql: &str, count: usize) -> Vec<std::ops::Range<usize>> {
     use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-    use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+    use datafusion::sql::sqlparser::tokenizer::Token;
     let whole = || vec![0..sql.len(); count];
     if count == 1 {
         return whole();
@@ -125,6 +137,16 @@ mod tests {
     fn statements_keep_their_own_text() {
         let statements = parse("select ';' ;; select 2 -- end;\n; ", Dialect::Postgres).expect("valid");
         assert_eq!(statements.iter().map(Statement::sql).collect::<Vec<_>>(), ["select ';'", "select 2 -- end;"]);
+    }
+
+    #[test]
+    fn question_marks_are_placeholders_where_clients_write_them() {
+        let statements = parse("select ?, 'a?' where b = ?", Dialect::Generic).expect("valid");
+        let ast = statements[0].ast.as_ref().expect("a statement").to_string();
+        assert_eq!(ast, "SELECT $1, 'a?' WHERE b = $2");
+        let error = parse("select $1, ?", Dialect::Generic).expect_err("mixed");
+        assert_eq!((error.sql_state().code(), error.position()), ("42601", Some(12)));
+        assert!(parse("select ?", Dialect::Postgres).is_err());
     }
 
     #[test]

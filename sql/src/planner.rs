@@ -1,12 +1,13 @@
 //! Parsed query → logical plan. Reads a catalog snapshot and settings; no I/O beyond what table providers do to list files.
 
+mod catalog_rewrite;
 mod context;
+mod decorrelate;
 mod output_names;
 pub(crate) mod nearest;
 mod origins;
 mod parameters;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -22,6 +23,7 @@ use crate::parser::{Dialect, Statement};
 use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
 
+use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
 pub(crate) use parameters::bind;
 
 /// A query planned for one target.
@@ -33,11 +35,13 @@ pub(crate) struct PlannedQuery {
     pub origins: Vec<Option<ColumnOrigin>>,
     pub parameter_types: Vec<Option<DataType>>,
     pub catalog_version: u64,
+    /// It reads system tables only, which no executor has.
+    pub only_catalog: bool,
 }
 
 /// A state for planning a statement of this session against `snapshot`.
 pub(crate) async fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>, target: PlanTarget) -> SessionState {
-    let catalogs = SnapshotCatalog::new(Arc::clone(snapshot), target, BTreeMap::new()).into_list();
+    let catalogs = SnapshotCatalog::new(Arc::clone(snapshot), target, session.system().schemas().clone()).into_list();
     let engine = &session.sessions().engine;
     let configure = |config: &mut SessionConfig| {
         session.settings(|settings| {
@@ -75,14 +79,28 @@ pub(crate) async fn plan_query(
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
     let mut query = query.clone();
-    if session.dialect() == Dialect::Postgres {
-        output_names::name_outputs(&mut query);
-    }
     let fail = |error| improve(datafusion_error_in(&error, statement.text()), snapshot);
-    let logical = parameters::plan(state, query, declared).await.map_err(fail)?;
+    let system = session.system();
+    let is_postgres = session.dialect() == Dialect::Postgres;
+    let mut uses = Uses::default();
+    if is_postgres {
+        output_names::name_outputs(&mut query);
+        uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
+    }
+    let mut logical = parameters::plan(state, is_postgres.then_some(system), query, declared).await.map_err(fail)?;
+    if uses.needs_finish() {
+        logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;
+    }
     let parameter_types = parameters::types(&logical, declared).map_err(fail)?;
     let (schema, origins) = describe(&logical, snapshot);
-    Ok(PlannedQuery { logical, schema, origins, parameter_types, catalog_version: snapshot.version })
+    Ok(PlannedQuery {
+        logical,
+        schema,
+        origins,
+        parameter_types,
+        catalog_version: snapshot.version,
+        only_catalog: uses.only_catalog(),
+    })
 }
 
 /// The schema and the origins of a plan's columns, as a client is told.

@@ -1,14 +1,17 @@
 //! A client's state and the way its statements run: settings, transaction, prepared statements, cancellation.
 
+mod activity;
 pub mod prepared;
 mod running;
 pub(crate) mod settings;
+pub(crate) mod system;
 mod transaction;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -22,8 +25,11 @@ use crate::parser::{self, Dialect, Statement};
 use crate::response::{Notice, Response};
 use crate::sessions::{CancelKey, SessionOptions, Sessions};
 use crate::statement;
+use activity::SessionActivity;
+pub(crate) use activity::now_micros;
 use prepared::PreparedStatement;
 use settings::Settings;
+use system::System;
 use transaction::Transaction;
 pub use transaction::TransactionStatus;
 
@@ -74,6 +80,9 @@ pub struct Session {
     notices: Mutex<Vec<Notice>>,
     /// Parent of the tokens of all statements that run now.
     running: Mutex<CancellationToken>,
+    activity: SessionActivity,
+    /// Set when the session is made; it refers back to it.
+    system: OnceLock<System>,
 }
 
 impl Session {
@@ -88,7 +97,7 @@ impl Session {
         for (name, value) in &options.settings {
             settings.set_default(name, value)?;
         }
-        Ok(Arc::new(Self {
+        let session = Arc::new(Self {
             id,
             key,
             user: options.user,
@@ -100,7 +109,11 @@ impl Session {
             prepared: Mutex::default(),
             notices: Mutex::default(),
             running: Mutex::default(),
-        }))
+            activity: SessionActivity::new(options.client_address),
+            system: OnceLock::new(),
+        });
+        session.system.get_or_init(|| System::new(&session));
+        Ok(session)
     }
 
     pub fn id(&self) -> SessionId {
@@ -121,6 +134,11 @@ impl Session {
 
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The system tables and functions of this session.
+    pub(crate) fn system(&self) -> &System {
+        self.system.get_or_init(System::default)
     }
 
     pub(crate) fn sessions(&self) -> &Arc<Sessions> {
@@ -157,7 +175,7 @@ impl Session {
         prepared: &PreparedStatement,
         parameters: &[ScalarValue],
     ) -> Result<Response> {
-        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()));
+        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()), prepared.sql());
         let execute = async {
             self.check_transaction(prepared.statement())?;
             statement::execute(self, prepared, parameters).await
@@ -186,6 +204,21 @@ impl Session {
     /// A setting's value as SHOW prints it. Names are compared without case.
     pub fn setting(&self, name: &str) -> Option<String> {
         self.settings.lock().show(name)
+    }
+
+    /// How long a statement may take that starts now; `None` is no limit. Rows end by themselves when they are late, but
+    /// only while they are asked for: a front end that waits for its client looks at the clock itself.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        self.settings.lock().statement_timeout()
+    }
+
+    /// How long the client may be silent now; `None` is no limit.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        let key = match self.transaction_status() {
+            TransactionStatus::Idle => "idle_session_timeout",
+            TransactionStatus::InTransaction | TransactionStatus::Failed => "idle_in_transaction_session_timeout",
+        };
+        self.settings.lock().timeout(key)
     }
 
     /// Like `SET name TO value`.

@@ -8,7 +8,7 @@ use engine::Engine;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::parser::Dialect;
-use crate::session::{Session, SessionId};
+use crate::session::{Session, SessionId, now_micros};
 
 /// Limits and defaults of sessions.
 #[derive(Clone, Debug)]
@@ -43,11 +43,13 @@ pub struct Sessions {
     pub(crate) catalog: Arc<Catalog>,
     sessions: DashMap<SessionId, Arc<Session>>,
     by_process_id: DashMap<i32, (i32, SessionId)>,
+    /// Microseconds since 1970.
+    started: i64,
 }
 
 impl Sessions {
     pub fn new(config: SqlConfig, engine: Arc<Engine>, catalog: Arc<Catalog>) -> Arc<Self> {
-        Arc::new(Self { config, engine, catalog, sessions: DashMap::new(), by_process_id: DashMap::new() })
+        Arc::new(Self { config, engine, catalog, sessions: DashMap::new(), by_process_id: DashMap::new(), started: now_micros() })
     }
 
     /// Opens a session. It lives until [`Sessions::close`].
@@ -99,6 +101,21 @@ impl Sessions {
             session.cancel();
             crate::metrics::session_closed();
         }
+    }
+
+    /// When this server started: microseconds since 1970.
+    pub(crate) fn started_micros(&self) -> i64 {
+        self.started
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        self.sessions.iter().map(|session| Arc::clone(&session)).collect()
+    }
+
+    /// The session that `pg_backend_pid()` has this number in.
+    pub(crate) fn by_process_id(&self, process_id: i32) -> Option<Arc<Session>> {
+        let id = self.by_process_id.get(&process_id).map(|entry| entry.1)?;
+        self.get(id)
     }
 
     /// Sessions open now.

@@ -166,7 +166,7 @@ pub(super) async fn update(service: &Service, caller: &Caller, handle: &[u8], st
     if expected == 0 || !stream.has_schema() {
         let Bound { plan, rows } = prepared.executable()?;
         for row in rows.iter() {
-            affected += statement::run(&prepared.session, &plan, row).await?.unwrap_or(0);
+            affected = statement::add_affected(affected, statement::run(&prepared.session, &plan, row).await?);
         }
         return Ok(affected);
     }
@@ -180,7 +180,7 @@ pub(super) async fn update(service: &Service, caller: &Caller, handle: &[u8], st
                 plan = prepared.plan_for(&types).await?;
                 planned_types = types;
             }
-            affected += statement::run(&prepared.session, &plan, &row).await?.unwrap_or(0);
+            affected = statement::add_affected(affected, statement::run(&prepared.session, &plan, &row).await?);
         }
     }
     Ok(affected)
@@ -214,6 +214,6 @@ impl Prepared {
         if types == self.plan.parameter_types() {
             return Ok(self.plan.clone());
         }
-        self.session.sql.prepare(&self.statement, types).await.map_err(|error| error::status(&error))
+        self.session.prepare(&self.statement, types).await
     }
 }

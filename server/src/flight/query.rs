@@ -97,18 +97,14 @@ impl Query {
             Work::Execute { statement, parameters, .. } if row < parameters.len() => (statement, &parameters[row]),
             _ => return Err(error::internal("a query was run that has nothing to run")),
         };
-        let response = self.session.sql.execute(statement, parameters).await.map_err(|error| error::status(&error))?;
+        let response = self.session.execute(statement, parameters).await?;
         let Response::Rows(rows) = response else {
             return Err(error::internal("a result set was promised, but the statement gave none"));
         };
         if !ResultSchema::of_statement(rows.schema()).promises_same(&self.schema) {
             return Err(error::internal("the result has another schema than was promised"));
         }
-        Ok(rows.map_err(move |error| {
-            // A transaction block has failed with it.
-            self.session.sql.statement_failed();
-            error::status(&error)
-        }))
+        Ok(rows.map_err(|error| error::status(&error)))
     }
 }
 

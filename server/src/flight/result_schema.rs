@@ -14,10 +14,9 @@ use tonic::Status;
 use super::error;
 use super::view_to_utf8::view_to_utf8;
 
-/// The schema promised to the client, and the way from the engine's batches to it.
+/// The schema promised to the client.
 #[derive(Clone, Debug)]
 pub(super) struct ResultSchema {
-    engine: SchemaRef,
     client: SchemaRef,
 }
 
@@ -26,12 +25,12 @@ impl ResultSchema {
     pub(super) fn of_statement(engine: &Schema) -> Self {
         let fields: Fields = engine.fields().iter().map(|field| Arc::new(client_field(field))).collect();
         // Schema metadata is about files (`pandas`, `ARROW:schema`), not about this result.
-        Self { engine: Arc::new(engine.clone()), client: Arc::new(Schema::new(fields)) }
+        Self { client: Arc::new(Schema::new(fields)) }
     }
 
     /// For batches that are sent as they are: metadata, whose schemas the protocol fixes.
     pub(super) fn fixed(schema: SchemaRef) -> Self {
-        Self { engine: Arc::clone(&schema), client: schema }
+        Self { client: schema }
     }
 
     /// A statement without a result set.
@@ -61,9 +60,8 @@ impl ResultSchema {
         let columns = batch
             .columns()
             .iter()
-            .zip(self.engine.fields())
             .zip(self.client.fields())
-            .map(|((column, engine), client)| conform_column(column, engine, client))
+            .map(|(column, client)| conform_column(column, client))
             .collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.client), columns, &options)
@@ -71,7 +69,7 @@ impl ResultSchema {
     }
 }
 
-fn conform_column(column: &ArrayRef, engine: &Field, client: &Field) -> Result<ArrayRef, Status> {
+fn conform_column(column: &ArrayRef, client: &Field) -> Result<ArrayRef, Status> {
     let given = column.data_type();
     if given == client.data_type() {
         if !client.is_nullable() && column.null_count() > 0 {
@@ -79,11 +77,13 @@ fn conform_column(column: &ArrayRef, engine: &Field, client: &Field) -> Result<A
         }
         return Ok(Arc::clone(column));
     }
-    if given != engine.data_type() && !given.equals_datatype(engine.data_type()) {
+    // Here or on the cluster, the same query may yield strings as views or not: what counts is what they are sent as.
+    // Inner fields may differ in names and nullability.
+    if !client_type(given).equals_datatype(client.data_type()) {
         return Err(error::internal(format!(
             "column \"{}\" has type {given}, but {} was promised",
-            engine.name(),
-            engine.data_type()
+            client.name(),
+            client.data_type()
         )));
     }
     if let (DataType::Utf8View, DataType::Utf8) = (given, client.data_type())
@@ -95,8 +95,8 @@ fn conform_column(column: &ArrayRef, engine: &Field, client: &Field) -> Result<A
     let options = CastOptions { safe: false, format_options: FormatOptions::default() };
     cast_with_options(column, client.data_type(), &options).map_err(|error| {
         error::internal(format!(
-            "column \"{}\" cannot be sent as {} from {given}: {error}",
-            engine.name(),
+            "column \"{}\" of type {given} cannot be sent as {}: {error}",
+            client.name(),
             client.data_type()
         ))
     })

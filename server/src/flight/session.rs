@@ -6,8 +6,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::datatypes::DataType;
 use dashmap::DashMap;
+use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
+use sql::{PreparedStatement, Response, Statement};
 use tonic::Status;
 use uuid::Uuid;
 
@@ -26,6 +29,25 @@ pub(super) struct FlightSession {
     /// `None`: the session of the stateless calls of `user`.
     pub(super) key: Option<Uuid>,
     used: Mutex<Instant>,
+}
+
+impl FlightSession {
+    pub(super) async fn prepare(
+        &self,
+        statement: &Statement,
+        parameter_types: &[Option<DataType>],
+    ) -> Result<PreparedStatement, Status> {
+        self.sql.prepare(statement, parameter_types).await.map_err(|error| error::status(&error))
+    }
+
+    pub(super) async fn execute(&self, statement: &PreparedStatement, parameters: &[ScalarValue]) -> Result<Response, Status> {
+        let outcome = self.sql.execute(statement, parameters).await;
+        // This protocol has no place for them, and the session would keep them for ever.
+        for notice in self.sql.take_notices() {
+            tracing::debug!(message = notice.message, "notice");
+        }
+        outcome.map_err(|error| error::status(&error))
+    }
 }
 
 pub(super) struct FlightSessions {

@@ -70,11 +70,20 @@ pub(super) async fn start(
     let mut affected = None;
     for row in parameters.iter() {
         if let Some(rows) = run(&session, &statement, row).await? {
-            affected = Some(affected.unwrap_or(0) + rows);
+            affected = Some(add_affected(affected.unwrap_or(0), Some(rows)));
         }
     }
     let query = service.queries.add(caller, session, schema, Work::Done)?;
     flight_info::of_query(descriptor, &query, affected.unwrap_or(UNKNOWN))
+}
+
+/// The rows that several executions affected, [`UNKNOWN`] as soon as one is.
+pub(super) fn add_affected(sum: i64, rows: Option<i64>) -> i64 {
+    match rows.unwrap_or(0) {
+        _ if sum == UNKNOWN => UNKNOWN,
+        UNKNOWN => UNKNOWN,
+        rows => sum.saturating_add(rows),
+    }
 }
 
 /// Runs a statement for its effect. Gives the rows it affected, where it counts them.
@@ -83,17 +92,14 @@ pub(super) async fn run(
     statement: &PreparedStatement,
     parameters: &[ScalarValue],
 ) -> Result<Option<i64>, Status> {
-    let response = session.sql.execute(statement, parameters).await.map_err(|error| error::status(&error))?;
+    let response = session.execute(statement, parameters).await?;
     match response {
         Response::Command { rows, .. } => Ok(rows.map(|rows| i64::try_from(rows).unwrap_or(i64::MAX))),
         Response::Empty => Ok(None),
         // A query sent as an update: what it computes is of no use, that it can be computed is.
         Response::Rows(mut rows) => {
             while let Some(batch) = rows.next().await {
-                batch.map_err(|error| {
-                    session.sql.statement_failed();
-                    error::status(&error)
-                })?;
+                batch.map_err(|error| error::status(&error))?;
             }
             Ok(Some(UNKNOWN))
         }
@@ -102,7 +108,7 @@ pub(super) async fn run(
 }
 
 pub(super) async fn prepare(session: &FlightSession, statement: &Statement) -> Result<PreparedStatement, Status> {
-    let prepared = session.sql.prepare(statement, &[]).await.map_err(|error| error::status(&error))?;
+    let prepared = session.prepare(statement, &[]).await?;
     check_kind(&prepared)?;
     Ok(prepared)
 }

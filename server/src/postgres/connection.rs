@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pgwire::messages::PgWireFrontendMessage as Message;
 use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus as WireStatus};
 use process::shutdown::Shutdown;
-use sql::{Session, Sessions, TransactionStatus};
+use sql::{Session, Sessions, Severity, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::cancel::Cancellation;
@@ -52,6 +52,8 @@ pub enum Ending {
     Drained,
     #[error("the server ends now")]
     Forced,
+    #[error("the client was idle for longer than it may be")]
+    Idle { in_transaction: bool },
     #[error("what the client sends cannot be followed: {0}")]
     Invalid(Error),
 }
@@ -143,6 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let error = match ending {
             Ending::Terminated | Ending::ClientGone(_) => return,
             Ending::Drained | Ending::Forced => Error::AdminShutdown,
+            Ending::Idle { in_transaction: false } => Error::IdleSession,
+            Ending::Idle { in_transaction: true } => Error::IdleInTransaction,
             Ending::Invalid(error) => error,
         };
         error.put_fatal(&mut self.io.socket.output);
@@ -189,11 +193,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn next_frame(&mut self) -> Result<Frame, Ending> {
+        let idle_timeout = self.session.idle_timeout();
         let Io { socket, shutdown, .. } = &mut self.io;
         let frame = tokio::select! {
             biased;
             frame = socket.read_frame() => frame,
             () = shutdown.draining() => return Err(Ending::Drained),
+            () = tokio::time::sleep(idle_timeout.unwrap_or_default()), if idle_timeout.is_some() => {
+                return Err(Ending::Idle { in_transaction: self.session.transaction_status() != TransactionStatus::Idle });
+            }
         };
         frame.map_err(|error| match error {
             ReadError::Disconnected(error) => Ending::ClientGone(error),
@@ -229,8 +237,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     pub(super) fn put_notices(&mut self) {
-        for notice in self.session.take_notices() {
-            put_notice(&notice, &mut self.io.socket.output);
+        let notices = self.session.take_notices();
+        if notices.is_empty() {
+            return;
+        }
+        let level = self.session.setting("client_min_messages").unwrap_or_default();
+        for notice in notices.iter().filter(|notice| is_wanted(notice.severity, &level)) {
+            put_notice(notice, &mut self.io.socket.output);
         }
     }
 
@@ -265,6 +278,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// When a statement that starts now has taken too long.
+    pub(super) fn deadline(&self) -> Option<tokio::time::Instant> {
+        self.session.statement_timeout().map(|timeout| tokio::time::Instant::now() + timeout)
+    }
+
     pub(super) fn put_command_complete(&mut self, tag: String) {
         put_message(&CommandComplete::new(tag), &mut self.io.socket.output);
     }
@@ -277,5 +295,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(_) => (Outcome::Canceled, 0),
         };
         self.metrics.statement_finished(kind, outcome, rows, started.elapsed());
+    }
+}
+
+/// Whether `client_min_messages` lets a notice through. INFO is always sent, as in PostgreSQL.
+fn is_wanted(severity: Severity, client_min_messages: &str) -> bool {
+    match severity {
+        Severity::Info => true,
+        Severity::Notice => !matches!(client_min_messages, "warning" | "error"),
+        Severity::Warning => client_min_messages != "error",
     }
 }

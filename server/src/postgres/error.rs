@@ -10,6 +10,8 @@ use super::to_wire::ValueError;
 /// `character_not_in_repertoire`: bytes that are no UTF-8.
 const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
 const TOO_MANY_COLUMNS: &str = "54011";
+const IDLE_SESSION_TIMEOUT: &str = "57P05";
+const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
 /// PostgreSQL's drivers look at this routine to know that preparing again helps.
 const STALE_PLAN_ROUTINE: &str = "RevalidateCachedQuery";
 
@@ -51,6 +53,12 @@ pub enum Error {
 
     #[error("terminating connection due to administrator command")]
     AdminShutdown,
+
+    #[error("terminating connection due to idle-session timeout")]
+    IdleSession,
+
+    #[error("terminating connection due to idle-in-transaction timeout")]
+    IdleInTransaction,
 
     #[error("{feature} is not supported")]
     Unsupported { feature: String },
@@ -122,10 +130,6 @@ impl Error {
         Self::ProtocolViolation { message: message.into() }
     }
 
-    pub fn canceled() -> Self {
-        Self::Sql(sql::Error::QueryCanceled)
-    }
-
     pub fn is_canceled(&self) -> bool {
         self.code() == SqlState::QUERY_CANCELED.code()
     }
@@ -140,6 +144,8 @@ impl Error {
             Self::Value(ValueError::ObjectIdOutOfRange(_)) => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
             Self::Value(_) => SqlState::DATETIME_FIELD_OVERFLOW,
             Self::TooManyColumns { .. } => return TOO_MANY_COLUMNS,
+            Self::IdleSession => return IDLE_SESSION_TIMEOUT,
+            Self::IdleInTransaction => return IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             Self::InvalidUtf8 { .. } => return CHARACTER_NOT_IN_REPERTOIRE,
             Self::ProtocolViolation { .. }
             | Self::UnknownMessageType { .. }

@@ -186,6 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let statement = &portal.statement;
         // A client may declare more parameters than the statement has.
         let count = statement.parameter_types().len().min(portal.parameters.len());
+        let deadline = self.deadline();
         let execution = self.session.execute(statement, &portal.parameters[..count]);
         let response = self.io.while_connected(execution).await??;
         self.put_notices();
@@ -197,11 +198,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 let settings = Settings::read(|name| self.session.setting(name));
                 let form = Form::DataRows { formats: portal.formats.clone(), settings };
-                self.send_rows(portal, Box::new(RowStream::new(rows, form)), rows_max).await
+                self.send_rows(portal, Box::new(RowStream::new(rows, form, deadline)), rows_max).await
             }
             Response::CopyOut { rows, options } => {
                 let settings = Settings::read(|name| self.session.setting(name));
-                self.copy_out(RowStream::new(rows, Form::Copy(CopyRows::new(options, settings)))).await
+                let form = Form::Copy(CopyRows::new(options, settings));
+                self.copy_out(RowStream::new(rows, form, deadline)).await
             }
             Response::Command { tag, rows } => {
                 self.put_command_complete(command_tag(tag, rows));

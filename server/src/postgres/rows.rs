@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use futures::StreamExt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::connection::{Ending, Failure, Io};
 use super::copy::CopyRows;
@@ -27,6 +28,8 @@ pub enum Form {
 pub struct RowStream {
     rows: sql::Rows,
     form: Form,
+    /// When the statement has taken too long.
+    deadline: Option<Instant>,
     batch: Option<Batch>,
     /// Fetched while the client was slow.
     ahead: Option<Result<RecordBatch, sql::Error>>,
@@ -48,8 +51,8 @@ pub struct Sent {
 }
 
 impl RowStream {
-    pub fn new(rows: sql::Rows, form: Form) -> Self {
-        Self { rows, form, batch: None, ahead: None, ended: false }
+    pub fn new(rows: sql::Rows, form: Form, deadline: Option<Instant>) -> Self {
+        Self { rows, form, deadline, batch: None, ahead: None, ended: false }
     }
 
     /// The word of the command tag.
@@ -129,7 +132,8 @@ impl RowStream {
             tokio::select! {
                 biased;
                 room = io.socket.make_room() => return room.map_err(|error| Ending::ClientGone(error).into()),
-                () = io.cancellation.canceled() => return Err(Error::canceled().into()),
+                () = io.cancellation.canceled() => return Err(sql::Error::QueryCanceled.into()),
+                () = sleep_until(self.deadline) => return Err(sql::Error::StatementTimeout.into()),
                 () = io.shutdown.forced() => return Err(Ending::Forced.into()),
                 batch = self.rows.next(), if self.ahead.is_none() && !self.ended => match batch {
                     // The rows that wait here are of no use any more.
@@ -161,6 +165,13 @@ impl RowStream {
                 () = tokio::time::sleep(FLUSH_DELAY), if !sending && !io.socket.output.is_empty() => sending = true,
             }
         }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

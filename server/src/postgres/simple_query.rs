@@ -35,6 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs one statement and sends its whole result; gives the number of rows.
     async fn run_statement(&mut self, statement: &Statement) -> Result<u64, Failure> {
         let prepared = self.io.while_connected(self.session.prepare(statement, &[])).await??;
+        let deadline = self.deadline();
         let response = self.io.while_connected(self.session.execute(&prepared, &[])).await??;
         self.put_notices();
         match response {
@@ -43,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let description = row_description(rows.schema(), prepared.origins(), &formats)?;
                 put_message(&description, &mut self.io.socket.output);
                 let settings = Settings::read(|name| self.session.setting(name));
-                let mut stream = RowStream::new(rows, Form::DataRows { formats, settings });
+                let mut stream = RowStream::new(rows, Form::DataRows { formats, settings }, deadline);
                 let sent = stream.send(&mut self.io, None).await?;
                 self.put_notices();
                 self.put_command_complete(rows_tag(stream.command(), sent.rows));
@@ -51,7 +52,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Response::CopyOut { rows, options } => {
                 let settings = Settings::read(|name| self.session.setting(name));
-                self.copy_out(RowStream::new(rows, Form::Copy(CopyRows::new(options, settings)))).await
+                let form = Form::Copy(CopyRows::new(options, settings));
+                self.copy_out(RowStream::new(rows, form, deadline)).await
             }
             Response::Command { tag, rows } => {
                 self.put_command_complete(command_tag(tag, rows));

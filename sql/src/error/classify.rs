@@ -70,11 +70,23 @@ pub(super) fn datafusion_error(error: &DataFusionError, text: Option<&str>) -> E
         DataFusionError::IoError(io_error) => io(io_error),
         DataFusionError::Collection(errors) if !errors.is_empty() => datafusion_error(&errors[0], text),
         DataFusionError::Shared(inner) => datafusion_error(inner, text),
-        DataFusionError::External(external) => match external.downcast_ref::<engine::Error>() {
-            Some(engine::Error::JobFailed { message }) => job_failure(message),
+        DataFusionError::External(external) => match (external.downcast_ref(), external.downcast_ref()) {
+            (Some(engine::Error::JobFailed { message }), _) => job_failure(message),
+            (_, Some(ours)) => again(ours),
             _ => by_words(&clean(&external.to_string()), SqlState::INTERNAL_ERROR, position),
         },
         other => by_words(&clean(&other.strip_backtrace()), SqlState::INTERNAL_ERROR, position),
+    }
+}
+
+/// An error of ours that came through DataFusion, as a function of the catalog makes it.
+fn again(error: &Error) -> Error {
+    Error::Classified {
+        sql_state: error.sql_state(),
+        message: error.to_string(),
+        detail: error.detail(),
+        hint: error.hint(),
+        position: error.position(),
     }
 }
 

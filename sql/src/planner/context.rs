@@ -17,15 +17,18 @@ use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, Ta
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::Statement;
 
+use crate::session::system::System;
+
 /// A state with the tables that one statement names, fetched before planning, which does no I/O.
 pub(super) struct StatementContext<'a> {
     state: &'a SessionState,
+    system: Option<&'a System>,
     tables: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
 }
 
 impl<'a> StatementContext<'a> {
-    pub(super) async fn new(state: &'a SessionState, statement: &Statement) -> Result<Self> {
-        let mut context = Self { state, tables: HashMap::new() };
+    pub(super) async fn new(state: &'a SessionState, system: Option<&'a System>, statement: &Statement) -> Result<Self> {
+        let mut context = Self { state, system, tables: HashMap::new() };
         for reference in state.resolve_table_references(statement)? {
             let resolved = context.resolve(reference);
             if context.tables.contains_key(&resolved) {
@@ -87,7 +90,8 @@ impl ContextProvider for StatementContext<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
+        let of_session = self.system.and_then(|system| system.function(name));
+        of_session.or_else(|| self.state.scalar_functions().get(name).cloned())
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -1,27 +1,36 @@
 //! Parameters `$1`, `$2`, …: their types while planning, their values when a plan is run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue, internal_err};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TryCast};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use super::context::StatementContext;
 use crate::error::{Error, Result};
+use crate::session::system::System;
 
-/// Plans a query whose parameters have the declared types where there are any.
+/// What protocols can count. `$4000000000` is no reason to allocate that many.
+const PARAMETERS_MAX: usize = 65_535;
+
+/// Plans a query whose parameters have the declared types where there are any. The functions of `system` come before those
+/// of `state`.
 pub(super) async fn plan(
     state: &SessionState,
+    system: Option<&System>,
     query: ast::Statement,
     declared: &[Option<DataType>],
 ) -> DataFusionResult<LogicalPlan> {
     let statement = DataFusionStatement::Statement(Box::new(query));
-    let context = StatementContext::new(state, &statement).await?;
+    let context = StatementContext::new(state, system, &statement).await?;
     let DataFusionStatement::Statement(query) = statement else {
         return internal_err!("a statement changed its kind");
     };
@@ -33,20 +42,44 @@ pub(super) async fn plan(
 
 /// The type of each parameter: as declared, else as the plan implies, else unknown.
 pub(super) fn types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> DataFusionResult<Vec<Option<DataType>>> {
-    let fields = plan.get_parameter_fields()?;
-    let highest = fields
-        .keys()
-        .filter_map(|name| name.strip_prefix('$')?.parse::<usize>().ok())
-        .max()
-        .unwrap_or(0)
-        .max(declared.len());
-    Ok((1..=highest)
-        .map(|number| {
-            let declared = declared.get(number - 1).cloned().flatten();
-            let inferred = fields.get(&format!("${number}")).cloned().flatten();
-            declared.or_else(|| inferred.map(|field: FieldRef| field.data_type().clone()))
+    let implied = implied_types(plan)?;
+    let highest = implied.keys().copied().max().unwrap_or(0).max(declared.len());
+    let data_type = |number: usize| {
+        let declared = declared.get(number - 1).cloned().flatten();
+        declared.or_else(|| implied.get(&number).cloned().flatten())
+    };
+    Ok((1..=highest).map(data_type).collect())
+}
+
+/// The type that each parameter's places imply, the first of them where they differ: what it is compared with, what it
+/// is cast to, and bigint for LIMIT and OFFSET.
+fn implied_types(plan: &LogicalPlan) -> DataFusionResult<BTreeMap<usize, Option<DataType>>> {
+    let mut implied: BTreeMap<usize, Option<DataType>> = BTreeMap::new();
+    let mut imply = |expr: &Expr, data_type: Option<&DataType>| {
+        let Expr::Placeholder(Placeholder { id, field }) = expr else { return };
+        let number = id.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+        let Some(number) = number.filter(|number| (1..=PARAMETERS_MAX).contains(number)) else { return };
+        let data_type = field.as_ref().map(|field| field.data_type()).or(data_type);
+        let known = implied.entry(number).or_default();
+        *known = known.take().or_else(|| data_type.cloned());
+    };
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            [&limit.skip, &limit.fetch].into_iter().flatten().for_each(|rows| imply(rows, Some(&DataType::Int64)));
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                match expr {
+                    Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+                        imply(expr, Some(field.data_type()));
+                    }
+                    expr => imply(expr, None),
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
         })
-        .collect())
+    })?;
+    Ok(implied)
 }
 
 /// The plan with values in place of its parameters.

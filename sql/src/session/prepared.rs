@@ -30,6 +30,8 @@ pub(crate) struct QueryPlan {
     pub logical: LogicalPlan,
     /// The catalog it was planned against.
     pub catalog_version: u64,
+    /// See [`crate::planner::PlannedQuery::only_catalog`].
+    pub only_catalog: bool,
 }
 
 /// The table column that a result column is.

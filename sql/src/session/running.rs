@@ -23,7 +23,8 @@ pub(super) struct RunningStatement {
 }
 
 impl RunningStatement {
-    pub(super) fn start(session: &Arc<Session>, kind: &'static str) -> Self {
+    pub(super) fn start(session: &Arc<Session>, kind: &'static str, text: &str) -> Self {
+        session.activity.statement_started(text);
         Self {
             session: Arc::clone(session),
             kind,
@@ -101,5 +102,11 @@ impl RunningStatement {
         })
         .boxed();
         Rows::new(schema, batches, command)
+    }
+}
+
+impl Drop for RunningStatement {
+    fn drop(&mut self) {
+        self.session.activity.statement_ended();
     }
 }

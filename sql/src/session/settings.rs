@@ -200,7 +200,12 @@ impl Settings {
     }
 
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
-        let milliseconds = self.raw("statement_timeout")?.parse().ok()?;
+        self.timeout("statement_timeout")
+    }
+
+    /// A setting in milliseconds, whose 0 is no limit.
+    pub(crate) fn timeout(&self, key: &str) -> Option<Duration> {
+        let milliseconds = self.raw(key)?.parse().ok()?;
         (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
     }
 
@@ -313,7 +318,8 @@ fn check(name: &str, value: &str) -> Result<String> {
             None => Err(invalid(Some(format!("Available values: {}.", values.join(", "))))),
         },
         Kind::TimeZone => parse_time_zone(value).ok_or_else(|| invalid(None)),
-        Kind::Utf8 => match value.to_ascii_uppercase().replace('-', "").as_str() {
+        // As in PostgreSQL only letters and digits count: asyncpg sends 'utf-8' with its quotes.
+        Kind::Utf8 => match value.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "").as_str() {
             "UTF8" | "UNICODE" => Ok("UTF8".into()),
             _ => Err(invalid(Some("The only encoding is UTF8.".into()))),
         },

@@ -31,7 +31,11 @@ pub(super) async fn prepare(
     Ok(PreparedStatement::new(Prepared {
         statement: statement.clone(),
         parameter_types: planned.parameter_types,
-        plan: Some(QueryPlan { logical: planned.logical, catalog_version: planned.catalog_version }),
+        plan: Some(QueryPlan {
+            logical: planned.logical,
+            catalog_version: planned.catalog_version,
+            only_catalog: planned.only_catalog,
+        }),
         // The rows travel as copy data, so that Describe answers NoData.
         schema: None,
         origins: vec![],

@@ -32,7 +32,11 @@ pub(super) async fn prepare(
     Ok(PreparedStatement::new(Prepared {
         statement: statement.clone(),
         parameter_types: planned.parameter_types,
-        plan: Some(QueryPlan { logical: planned.logical, catalog_version: planned.catalog_version }),
+        plan: Some(QueryPlan {
+            logical: planned.logical,
+            catalog_version: planned.catalog_version,
+            only_catalog: planned.only_catalog,
+        }),
         schema: Some(planned.schema),
         origins: planned.origins,
     }))
@@ -96,17 +100,22 @@ pub(super) async fn route(
     parameters: &[ScalarValue],
 ) -> Result<Routed> {
     let snapshot = session.catalog();
-    let mode = session.settings(|settings| settings.execution_mode());
+    let mut mode = session.settings(|settings| settings.execution_mode());
     let engine = &session.sessions().engine;
     let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
-    let (logical, types) = match &prepared.plan {
-        Some(plan) if plan.catalog_version == snapshot.version => (plan.logical.clone(), prepared.parameter_types.clone()),
+    let (logical, types, only_catalog) = match &prepared.plan {
+        Some(plan) if plan.catalog_version == snapshot.version => {
+            (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog)
+        }
         _ => {
             let planned =
                 planner::plan_query(session, &state, &snapshot, statement, query, &prepared.parameter_types).await?;
-            (planned.logical, planned.parameter_types)
+            (planned.logical, planned.parameter_types, planned.only_catalog)
         }
     };
+    if only_catalog {
+        mode = ExecutionMode::Local;
+    }
     let logical = planner::bind(&logical, &types, parameters)?;
     let mut planned = engine.plan(&state, &logical, mode).await.map_err(|error| in_statement(error, statement))?;
     let mut cluster = None;

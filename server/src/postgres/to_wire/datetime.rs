@@ -166,7 +166,12 @@ fn duration<T: ArrowPrimitiveType>(
     form: IntervalForm,
     micros: impl Fn(T::Native) -> Result<i64, ValueError> + Send + 'static,
 ) -> Box<dyn Column> {
-    interval(array, form, move |value| Ok((0, 0, micros(value)?)))
+    interval(array, form, move |value| {
+        // The difference of two timestamps counts its days, as in PostgreSQL.
+        let micros = micros(value)?;
+        let days = i32::try_from(micros / DAY_MICROS).map_err(|_| ValueError::IntervalOutOfRange)?;
+        Ok((0, days, micros % DAY_MICROS))
+    })
 }
 
 fn intervals(array: &ArrayRef, unit: IntervalUnit, form: IntervalForm) -> Box<dyn Column> {

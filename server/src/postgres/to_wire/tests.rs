@@ -264,7 +264,7 @@ fn intervals() {
     assert_eq!(binary(array(&[(14, 3, 1_000)])), ["0000000000000001000000030000000e"]);
     assert_eq!(text(IntervalYearMonthArray::from(vec![13])), ["1 year 1 mon"]);
     assert_eq!(text(IntervalDayTimeArray::from(vec![IntervalDayTime::new(1, 1_500)])), ["1 day 00:00:01.5"]);
-    assert_eq!(text(DurationMillisecondArray::from(vec![90_061_001])), ["25:01:01.001"]);
+    assert_eq!(text(DurationMillisecondArray::from(vec![90_061_001, -129_600_000])), ["1 day 01:01:01.001", "-1 days -12:00:00"]);
     assert_eq!(binary(DurationSecondArray::from(vec![1])), ["00000000000f42400000000000000000"]);
     assert_eq!(text(DurationSecondArray::from(vec![i64::MAX])), ["interval out of range"]);
 }

@@ -1,0 +1,42 @@
+//! The schema `information_schema`: the SQL standard's views with PostgreSQL's names and types.
+
+mod columns;
+mod constraints;
+mod privileges;
+mod routines;
+mod tables;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::error::Result;
+use udfs::postgres::value::Value;
+
+use super::pg_catalog::data::Relation;
+use super::pg_catalog::{Rows, Source};
+
+pub const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// The rows of a view. What we have nothing of is empty.
+pub(super) fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Result<RecordBatch> {
+    let mut rows = Rows::new(relation);
+    match relation.name {
+        "columns" => columns::fill(&mut rows, source),
+        "constraint_column_usage" => constraints::constraint_column_usage(&mut rows, source),
+        "constraint_table_usage" => constraints::constraint_table_usage(&mut rows, source),
+        "enabled_roles" => rows.push(&[("role_name", source.session.user().into())]),
+        "information_schema_catalog_name" => rows.push(&[("catalog_name", source.snapshot.database.as_str().into())]),
+        "key_column_usage" => constraints::key_column_usage(&mut rows, source),
+        "role_table_grants" | "table_privileges" => privileges::fill(&mut rows, source),
+        "routines" => routines::fill(&mut rows, source),
+        "schemata" => tables::schemata(&mut rows, source),
+        "table_constraints" => constraints::table_constraints(&mut rows, source),
+        "tables" => tables::tables(&mut rows, source),
+        "views" => tables::views(&mut rows, source),
+        _ => {}
+    }
+    rows.finish()
+}
+
+/// The standard's boolean.
+fn yes_or_no(yes: bool) -> Value {
+    if yes { "YES" } else { "NO" }.into()
+}

@@ -1,0 +1,91 @@
+//! `table_constraints` and the views of the columns that constraints use.
+
+use udfs::postgres::value::Value;
+
+use super::yes_or_no;
+use crate::catalog::pg_catalog::objects::{Key, is_not_null, keys};
+use crate::catalog::pg_catalog::{Rows, Source};
+use crate::catalog::{Schema, Table, TableKind};
+
+fn each_key(source: &Source<'_>, mut of: impl FnMut(&Schema, &Table, &Key)) {
+    for (schema, table) in source.snapshot.tables() {
+        for key in keys(table) {
+            of(schema, table, &key);
+        }
+    }
+}
+
+pub(super) fn table_constraints(rows: &mut Rows, source: &Source<'_>) {
+    let mut push = |schema: &Schema, table: &Table, name: String, kind: &str| {
+        let database = Value::text(&source.snapshot.database);
+        rows.push(&[
+            ("constraint_catalog", database.clone()),
+            ("constraint_schema", schema.name.as_str().into()),
+            ("constraint_name", name.into()),
+            ("table_catalog", database),
+            ("table_schema", schema.name.as_str().into()),
+            ("table_name", table.name.as_str().into()),
+            ("constraint_type", kind.into()),
+            ("is_deferrable", yes_or_no(false)),
+            ("initially_deferred", yes_or_no(false)),
+            ("enforced", yes_or_no(true)),
+            ("nulls_distinct", if kind == "UNIQUE" { "YES".into() } else { Value::Null }),
+        ]);
+    };
+    each_key(source, |schema, table, key| {
+        push(schema, table, key.name.clone(), if key.primary { "PRIMARY KEY" } else { "UNIQUE" });
+    });
+    // NOT NULL is a check here, named after the OIDs.
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::View) {
+        for index in (0..table.schema.fields().len()).filter(|index| is_not_null(table, *index)) {
+            push(schema, table, format!("{}_{}_{}_not_null", schema.oid, table.oid, index + 1), "CHECK");
+        }
+    }
+}
+
+pub(super) fn key_column_usage(rows: &mut Rows, source: &Source<'_>) {
+    each_key(source, |schema, table, key| {
+        for (column, ordinal) in key.column_names(table).into_iter().zip(1_i64..) {
+            let mut row = constraint_names(source, schema, key);
+            row.extend(column_names(source, schema, table, column));
+            row.push(("ordinal_position", ordinal.into()));
+            rows.push(&row);
+        }
+    });
+}
+
+pub(super) fn constraint_column_usage(rows: &mut Rows, source: &Source<'_>) {
+    each_key(source, |schema, table, key| {
+        for column in key.column_names(table) {
+            let mut row = column_names(source, schema, table, column);
+            row.extend(constraint_names(source, schema, key));
+            rows.push(&row);
+        }
+    });
+}
+
+pub(super) fn constraint_table_usage(rows: &mut Rows, source: &Source<'_>) {
+    each_key(source, |schema, table, key| {
+        let mut row = column_names(source, schema, table, "");
+        row.truncate(3);
+        row.extend(constraint_names(source, schema, key));
+        rows.push(&row);
+    });
+}
+
+fn constraint_names(source: &Source<'_>, schema: &Schema, key: &Key) -> Vec<(&'static str, Value)> {
+    vec![
+        ("constraint_catalog", source.snapshot.database.as_str().into()),
+        ("constraint_schema", schema.name.as_str().into()),
+        ("constraint_name", key.name.as_str().into()),
+    ]
+}
+
+fn column_names(source: &Source<'_>, schema: &Schema, table: &Table, column: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("table_catalog", source.snapshot.database.as_str().into()),
+        ("table_schema", schema.name.as_str().into()),
+        ("table_name", table.name.as_str().into()),
+        ("column_name", column.into()),
+    ]
+}

@@ -1,0 +1,68 @@
+//! `schemata`, `tables` and `views`.
+
+use udfs::postgres::value::Value;
+
+use super::{INFORMATION_SCHEMA, yes_or_no};
+use crate::catalog::TableKind;
+use crate::catalog::pg_catalog::data::relations_of;
+use crate::catalog::pg_catalog::objects::view_definition;
+use crate::catalog::pg_catalog::roles::bootstrap_role;
+use crate::catalog::pg_catalog::{PG_CATALOG, Rows, Source};
+
+pub(super) fn schemata(rows: &mut Rows, source: &Source<'_>) {
+    let system = [INFORMATION_SCHEMA, PG_CATALOG].map(|name| (name.to_owned(), bootstrap_role(source)));
+    let users = source.snapshot.schemas.iter().map(|schema| (schema.name.clone(), schema.owner.clone()));
+    for (name, owner) in system.into_iter().chain(users) {
+        rows.push(&[
+            ("catalog_name", source.snapshot.database.as_str().into()),
+            ("schema_name", name.into()),
+            ("schema_owner", owner.into()),
+        ]);
+    }
+}
+
+pub(super) fn tables(rows: &mut Rows, source: &Source<'_>) {
+    let mut push = |schema: &str, name: &str, is_view: bool, is_writable: bool| {
+        rows.push(&[
+            ("table_catalog", source.snapshot.database.as_str().into()),
+            ("table_schema", schema.into()),
+            ("table_name", name.into()),
+            ("table_type", if is_view { "VIEW" } else { "BASE TABLE" }.into()),
+            ("is_insertable_into", yes_or_no(is_writable)),
+            ("is_typed", yes_or_no(false)),
+        ]);
+    };
+    for schema in [PG_CATALOG, INFORMATION_SCHEMA] {
+        for relation in relations_of(schema) {
+            push(schema, relation.name, relation.kind == "v", false);
+        }
+    }
+    for (schema, table) in source.snapshot.tables() {
+        push(&schema.name, &table.name, table.kind == TableKind::View, table.kind == TableKind::Table);
+    }
+}
+
+pub(super) fn views(rows: &mut Rows, source: &Source<'_>) {
+    let mut push = |schema: &str, name: &str, definition: Value| {
+        rows.push(&[
+            ("table_catalog", source.snapshot.database.as_str().into()),
+            ("table_schema", schema.into()),
+            ("table_name", name.into()),
+            ("view_definition", definition),
+            ("check_option", "NONE".into()),
+            ("is_updatable", yes_or_no(false)),
+            ("is_insertable_into", yes_or_no(false)),
+            ("is_trigger_updatable", yes_or_no(false)),
+            ("is_trigger_deletable", yes_or_no(false)),
+            ("is_trigger_insertable_into", yes_or_no(false)),
+        ]);
+    };
+    for schema in [PG_CATALOG, INFORMATION_SCHEMA] {
+        for relation in relations_of(schema).filter(|relation| relation.kind == "v") {
+            push(schema, relation.name, Value::Null);
+        }
+    }
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind == TableKind::View) {
+        push(&schema.name, &table.name, view_definition(table).into());
+    }
+}

@@ -1,0 +1,112 @@
+//! What a snapshot's tables mean in PostgreSQL's terms: keys, defaults, comments, definitions.
+
+use datafusion::common::Constraint;
+use datafusion::sql::unparser::expr_to_sql;
+use udfs::postgres::value::Value;
+
+use super::oids::{self, Part};
+use crate::catalog::session_info::SessionInfo;
+use crate::catalog::{CatalogSnapshot, Table, TableKind};
+
+/// Schema and field metadata: the text of COMMENT ON.
+pub const COMMENT: &str = "ARBALEST:comment";
+
+/// PostgreSQL's page size, in which it measures tables.
+pub const PAGE_BYTES: u64 = 8192;
+
+/// What system tables are computed from.
+pub struct Source<'a> {
+    pub snapshot: &'a CatalogSnapshot,
+    pub session: &'a dyn SessionInfo,
+}
+
+/// A primary or unique key, with the index that PostgreSQL would have made for it.
+pub struct Key {
+    pub constraint: u32,
+    pub index: u32,
+    /// Of both.
+    pub name: String,
+    pub primary: bool,
+    /// Column numbers from 1.
+    pub columns: Vec<i64>,
+}
+
+impl Key {
+    pub fn column_names<'a>(&self, table: &'a Table) -> Vec<&'a str> {
+        self.columns
+            .iter()
+            .filter_map(|number| usize::try_from(number - 1).ok())
+            .filter_map(|index| table.schema.fields().get(index))
+            .map(|field| field.name().as_str())
+            .collect()
+    }
+}
+
+/// The keys that are declared of a table.
+pub fn keys(table: &Table) -> Vec<Key> {
+    let Some(constraints) = table.provider.constraints() else { return Vec::new() };
+    constraints
+        .iter()
+        .enumerate()
+        .map(|(ordinal, constraint)| {
+            let (primary, indices) = match constraint {
+                Constraint::PrimaryKey(indices) => (true, indices),
+                Constraint::Unique(indices) => (false, indices),
+            };
+            let columns: Vec<i64> = indices.iter().zip(1..).filter_map(|(index, _): (_, i64)| i64::try_from(index + 1).ok()).collect();
+            let mut key = Key {
+                constraint: oids::part(table.oid, Part::Constraint, ordinal),
+                index: oids::part(table.oid, Part::Index, ordinal),
+                name: format!("{}_pkey", table.name),
+                primary,
+                columns,
+            };
+            if !primary {
+                key.name = format!("{}_{}_key", table.name, key.column_names(table).join("_"));
+            }
+            key
+        })
+        .collect()
+}
+
+/// Whether no row can be NULL in a column.
+pub fn is_not_null(table: &Table, column: usize) -> bool {
+    let in_primary_key = || {
+        keys(table).iter().any(|key| key.primary && key.columns.iter().any(|number| usize::try_from(number - 1) == Ok(column)))
+    };
+    table.schema.fields().get(column).is_some_and(|field| !field.is_nullable()) || in_primary_key()
+}
+
+/// The default of a column, as SQL.
+pub fn column_default(table: &Table, column: &str) -> Option<String> {
+    let default = table.provider.get_column_default(column)?;
+    expr_to_sql(default).ok().map(|sql| sql.to_string())
+}
+
+/// The text of a view's query.
+pub fn view_definition(table: &Table) -> Option<String> {
+    if table.kind != TableKind::View {
+        return None;
+    }
+    let text = table.provider.get_table_definition()?.trim().trim_end_matches(';');
+    // The definition may be the whole CREATE VIEW statement; a query starts after its first AS.
+    let lower = text.to_ascii_lowercase();
+    let query = match lower.strip_prefix("create") {
+        Some(_) => lower.find(" as ").map_or(text, |start| text[start + 4..].trim()),
+        None => text,
+    };
+    Some(format!(" {query};"))
+}
+
+/// The comment of a table.
+pub fn table_comment(table: &Table) -> Value {
+    table.schema.metadata().get(COMMENT).cloned().into()
+}
+
+/// `r` or `v`.
+pub fn relation_kind(table: &Table) -> &'static str {
+    match table.kind {
+        TableKind::Table | TableKind::External => "r",
+        TableKind::View => "v",
+    }
+}

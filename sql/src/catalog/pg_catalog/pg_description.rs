@@ -1,0 +1,40 @@
+//! `pg_description`: comments.
+
+use udfs::postgres::value::Value;
+
+use super::objects::{COMMENT, table_comment};
+use super::pg_attribute::number;
+use super::{PG_CATALOG, Rows, Source, data, oids};
+
+/// OID of the system table `pg_class`.
+pub const PG_CLASS: u32 = 1259;
+/// OID of the system table `pg_namespace`.
+pub const PG_NAMESPACE: u32 = 2615;
+
+pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
+    for (object, class, part, text) in comments(source) {
+        rows.push(&[("objoid", object.into()), ("classoid", class.into()), ("objsubid", part.into()), ("description", text)]);
+    }
+}
+
+/// Every comment: object, its system table, column number or 0, text.
+pub fn comments(source: &Source<'_>) -> Vec<(u32, u32, i64, Value)> {
+    let class = |name| data::relation(PG_CATALOG, name).map_or(0, |relation| relation.oid);
+    debug_assert_eq!((class("pg_class"), class("pg_namespace")), (PG_CLASS, PG_NAMESPACE));
+    let mut comments = vec![(oids::PG_CATALOG_SCHEMA, PG_NAMESPACE, 0, Value::text("system catalog schema"))];
+    if let Some(public) = source.snapshot.schema("public") {
+        comments.push((public.oid, PG_NAMESPACE, 0, Value::text("standard public schema")));
+    }
+    for (_, table) in source.snapshot.tables() {
+        let comment = table_comment(table);
+        if !comment.is_null() {
+            comments.push((table.oid, PG_CLASS, 0, comment));
+        }
+        for (index, field) in table.schema.fields().iter().enumerate() {
+            if let Some(comment) = field.metadata().get(COMMENT) {
+                comments.push((table.oid, PG_CLASS, number(index), Value::text(comment)));
+            }
+        }
+    }
+    comments
+}

@@ -1,0 +1,53 @@
+//! `pg_tables` and `pg_views`: tables and views by name.
+
+use super::data::{Relation, relations_of};
+use super::objects::{keys, view_definition};
+use super::{PG_CATALOG, Rows, Source};
+use crate::catalog::TableKind;
+use crate::catalog::information_schema::INFORMATION_SCHEMA;
+use crate::catalog::pg_catalog::roles::bootstrap_role;
+
+pub(super) fn pg_tables(rows: &mut Rows, source: &Source<'_>) {
+    let owner = bootstrap_role(source);
+    for relation in system_relations("r") {
+        rows.push(&[
+            ("schemaname", relation.schema.into()),
+            ("tablename", relation.name.into()),
+            ("tableowner", owner.as_str().into()),
+            ("hasindexes", false.into()),
+            ("hasrules", false.into()),
+            ("hastriggers", false.into()),
+            ("rowsecurity", false.into()),
+        ]);
+    }
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::View) {
+        rows.push(&[
+            ("schemaname", schema.name.as_str().into()),
+            ("tablename", table.name.as_str().into()),
+            ("tableowner", schema.owner.as_str().into()),
+            ("hasindexes", (!keys(table).is_empty()).into()),
+            ("hasrules", false.into()),
+            ("hastriggers", false.into()),
+            ("rowsecurity", false.into()),
+        ]);
+    }
+}
+
+pub(super) fn pg_views(rows: &mut Rows, source: &Source<'_>) {
+    let owner = bootstrap_role(source);
+    for relation in system_relations("v") {
+        rows.push(&[("schemaname", relation.schema.into()), ("viewname", relation.name.into()), ("viewowner", owner.as_str().into())]);
+    }
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind == TableKind::View) {
+        rows.push(&[
+            ("schemaname", schema.name.as_str().into()),
+            ("viewname", table.name.as_str().into()),
+            ("viewowner", schema.owner.as_str().into()),
+            ("definition", view_definition(table).into()),
+        ]);
+    }
+}
+
+fn system_relations(kind: &'static str) -> impl Iterator<Item = &'static Relation> {
+    [PG_CATALOG, INFORMATION_SCHEMA].into_iter().flat_map(relations_of).filter(move |relation| relation.kind == kind)
+}
