@@ -21,7 +21,7 @@ use super::error::{Error, put_message};
 use super::from_wire;
 use super::metrics::StatementKind;
 use super::rows::{Form, RowStream};
-use super::simple_query::{command_tag, rows_tag};
+use super::simple_query::rows_tag;
 use super::to_wire::{Format, Settings};
 use super::types;
 
@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.copy_out(RowStream::new(rows, form, deadline)).await
             }
             Response::Command { tag, rows } => {
-                self.put_command_complete(command_tag(tag, rows));
+                self.command_done(tag, rows);
                 Ok(0)
             }
             Response::Empty => {
@@ -234,6 +234,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             portal.state = PortalState::Suspended(stream);
         }
         Ok(sent.rows)
+    }
+
+    /// Tells the client that a command without a result set is done.
+    pub(super) fn command_done(&mut self, tag: String, rows: Option<u64>) {
+        if tag.starts_with("DEALLOCATE") || tag.starts_with("DISCARD") {
+            let session = &self.session;
+            self.declared_parameters.retain(|name, _| session.prepared(name).is_some());
+        }
+        self.put_command_complete(match rows {
+            Some(rows) => format!("{tag} {rows}"),
+            None => tag,
+        });
     }
 
     pub(super) fn close(&mut self, close: Close) -> Result<(), Failure> {

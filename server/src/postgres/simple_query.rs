@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.copy_out(RowStream::new(rows, form, deadline)).await
             }
             Response::Command { tag, rows } => {
-                self.put_command_complete(command_tag(tag, rows));
+                self.command_done(tag, rows);
                 Ok(0)
             }
             Response::Empty => {
@@ -82,13 +82,5 @@ pub fn rows_tag(command: &str, rows: u64) -> String {
     match command {
         "SELECT" | "FETCH" => format!("{command} {rows}"),
         _ => command.to_owned(),
-    }
-}
-
-/// The tag of a command without a result set.
-pub fn command_tag(tag: String, rows: Option<u64>) -> String {
-    match rows {
-        Some(rows) => format!("{tag} {rows}"),
-        None => tag,
     }
 }

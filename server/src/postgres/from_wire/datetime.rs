@@ -1,6 +1,6 @@
 //! date, time and timestamp parameters as text: ISO 8601 and what PostgreSQL prints.
 
-use chrono::{NaiveDate, NaiveDateTime, TimeZone as _};
+use chrono::{NaiveDate, Offset, TimeZone as _};
 
 use crate::postgres::error::Error;
 use crate::postgres::to_wire::TimeZone;
@@ -42,18 +42,16 @@ pub fn timestamptz(text: &str, time_zone: TimeZone) -> Result<i64, Error> {
     local.checked_sub(i64::from(offset) * SECOND_MICROS).ok_or_else(|| out_of_range(text))
 }
 
-/// The offset of `zone` when its clocks show `local`. Where they are put back the earlier, where they skip the later.
+/// The offset of `zone` when its clocks show `local`. As in PostgreSQL, a time that occurs twice is the second one, and
+/// one that is skipped is read with the offset before.
 fn local_offset(zone: TimeZone, local: i64) -> i32 {
-    use chrono::Offset;
     let TimeZone::Named(named) = zone else { return zone.offset_seconds(0) };
     let seconds = local.div_euclid(SECOND_MICROS);
     let Some(clock) = chrono::DateTime::from_timestamp(seconds, 0).map(|utc| utc.naive_utc()) else {
         return zone.offset_seconds(seconds);
     };
-    let earliest = |clock: &NaiveDateTime| named.offset_from_local_datetime(clock).earliest().map(|offset| offset.fix());
-    match earliest(&clock) {
-        Some(offset) => offset.local_minus_utc(),
-        // In the gap the clock is read with the offset before it.
+    match named.offset_from_local_datetime(&clock).latest() {
+        Some(offset) => offset.fix().local_minus_utc(),
         None => zone.offset_seconds(seconds - i64::from(zone.offset_seconds(seconds)) - 3_600),
     }
 }

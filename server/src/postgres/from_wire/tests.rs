@@ -146,6 +146,8 @@ fn an_instant_without_a_zone_is_in_that_of_the_session() {
     assert_eq!(text_in("America/New_York", &TIMESTAMPTZ, "2024-07-03T12:00:00Z"), instant(noon));
     // Clocks skip from 02:00 to 03:00 on 2024-03-10: 02:30 is read as 03:30 EDT.
     assert_eq!(text_in("America/New_York", &TIMESTAMPTZ, "2024-03-10 02:30:00"), instant(1_710_055_800_000_000));
+    // Clocks are put back from 02:00 to 01:00 on 2024-11-03: 01:30 is the second one, EST.
+    assert_eq!(text_in("America/New_York", &TIMESTAMPTZ, "2024-11-03 01:30:00"), instant(1_730_615_400_000_000));
     assert_eq!(binary(&TIMESTAMPTZ, "fffca2fec4c82000"), instant(0));
 }
 
