@@ -74,3 +74,68 @@ fn refuse_encoding(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
     let (bytes, bytes_max) = (node.encoded_len(), MESSAGE_BYTES_MAX / 2);
     (bytes > bytes_max).then(|| format!("the plan takes {bytes} bytes, more than the {bytes_max} that a task message holds"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::Int64Array;
+    use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+    use datafusion::arrow::record_batch::RecordBatch;
+    use datafusion::physical_plan::filter::FilterExec;
+    use datafusion::physical_plan::limit::GlobalLimitExec;
+    use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+    use datafusion::physical_expr::expressions::lit;
+    use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, false)]))
+    }
+
+    fn memory(partitions: usize) -> MemorySourceConfig {
+        let batch = RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))]).expect("batch");
+        MemorySourceConfig::try_new(&vec![vec![batch]; partitions], schema(), None).expect("memory")
+    }
+
+    #[derive(Debug)]
+    struct Endless;
+
+    impl PartitionStream for Endless {
+        fn schema(&self) -> &SchemaRef {
+            static SCHEMA: std::sync::OnceLock<SchemaRef> = std::sync::OnceLock::new();
+            SCHEMA.get_or_init(schema)
+        }
+
+        fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+            Box::pin(datafusion::physical_plan::EmptyRecordBatchStream::new(schema()))
+        }
+    }
+
+    #[test]
+    fn rows_in_memory_are_accepted() {
+        let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(memory(2));
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(GlobalLimitExec::new(scan, 0, Some(1)));
+        assert_eq!(refusal(&plan), None);
+    }
+
+    #[test]
+    fn a_limit_inside_a_scan_of_memory_is_refused() {
+        let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(memory(2).with_limit(Some(1)));
+        assert!(refusal(&scan).is_some_and(|reason| reason.contains("limit")));
+    }
+
+    #[test]
+    fn an_unknown_leaf_is_refused() {
+        let leaf = StreamingTableExec::try_new(schema(), vec![Arc::new(Endless), Arc::new(Endless)], None, vec![], false, None);
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(leaf.expect("streaming"));
+        assert!(refusal(&plan).is_some_and(|reason| reason.contains("StreamingTableExec")));
+    }
+
+    #[test]
+    fn a_very_deep_plan_is_refused() {
+        let mut plan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(memory(1));
+        for _ in 0..=PLAN_DEPTH_MAX {
+            plan = Arc::new(FilterExec::try_new(lit(true), plan).expect("filter"));
+        }
+        assert!(refusal(&plan).is_some_and(|reason| reason.contains("deep")));
+    }
+}

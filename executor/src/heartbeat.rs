@@ -6,18 +6,20 @@ use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
 use ballista_core::serde::protobuf::{ExecutorRegistration, ExecutorStatus, HeartBeatParams, executor_status::Status};
 use process::shutdown::Shutdown;
 use process::task::Tasks;
+use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tracing::warn;
 
 /// The scheduler gives an executor up after six of these.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// The task ends after the heartbeat that says that this executor drains.
 pub(crate) fn start(
     tasks: &Tasks,
     mut scheduler: SchedulerGrpcClient<Channel>,
     registration: ExecutorRegistration,
     shutdown: Shutdown,
-) {
+) -> JoinHandle<()> {
     tasks.spawn("executor heartbeat", async move {
         loop {
             let draining = shutdown.is_draining();
@@ -40,5 +42,5 @@ pub(crate) fn start(
                 () = shutdown.draining() => {}
             }
         }
-    });
+    })
 }

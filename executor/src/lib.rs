@@ -30,6 +30,7 @@ use engine::MESSAGE_BYTES_MAX;
 use process::shutdown::Shutdown;
 use process::task::Tasks;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -46,6 +47,9 @@ use task::TaskRunner;
 /// A scheduler that starts at the same time gets this long to answer.
 const REGISTRATION_ATTEMPTS: u32 = 60;
 const REGISTRATION_RETRY: Duration = Duration::from_millis(500);
+
+/// The scheduler may be gone already.
+const LAST_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// HTTP/2 windows large enough that a reader of shuffle files is not held back by round trips.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
@@ -105,12 +109,14 @@ impl Executor {
             return Err(error);
         }
         info!(executor_id = %registration.id, %address, vcores = config.vcores, "executor registered");
-        heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone());
+        let heartbeat = heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone());
         shutdown.draining().await;
         tokio::select! {
             () = runner.drained() => {}
             () = shutdown.forced() => warn!("executor stops with tasks running"),
         }
+        // Otherwise the last heartbeat could come after the goodbye, or after the scheduler has gone.
+        let _ = timeout(LAST_HEARTBEAT, heartbeat).await;
         let goodbye = ExecutorStoppedParams { executor_id: registration.id.clone(), reason: "shut down".into() };
         if let Err(status) = scheduler.clone().executor_stopped(goodbye).await {
             warn!(%status, "cannot tell the scheduler that this executor stops");

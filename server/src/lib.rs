@@ -12,10 +12,12 @@ pub mod sample;
 mod tables;
 mod web;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use process::data_dir::{DataDir, ScratchDir};
 use process::readiness::Readiness;
+use process::runtime::{self, Failure};
 use process::shutdown::Shutdown;
 use sql::Sessions;
 use tracing::info;
@@ -31,6 +33,19 @@ use flight::Flight;
 use front_ends::FrontEnds;
 use postgres::Postgres;
 use web::Web;
+
+/// The whole life of `arbalest serve`. Here rather than in `main`, so that the futures below are compiled once, with this
+/// crate, and not again with the binary.
+pub fn serve(config: ServerConfig) -> ExitCode {
+    runtime::run(&config.process.clone(), |shutdown| async move {
+        let server = tokio::select! {
+            built = Server::build(config) => built.map_err(Failure::start)?,
+            () = shutdown.draining() => return Ok(()),
+        };
+        runtime::announce(server.addresses())?;
+        server.run(shutdown).await.map_err(Failure::run)
+    })
+}
 
 /// A server whose ports are bound and whose tables are open.
 pub struct Server {

@@ -11,8 +11,8 @@ use super::listen::at_least_one;
 
 /// What is left of the machine is for results on their way out, decoding buffers, the catalog and the page cache.
 const MEMORY_SHARE: f64 = 0.6;
-/// A query that reads no more is answered before a cluster has cut it into stages.
-const LOCAL_BYTES_MAX: &str = "256MiB";
+/// A query that reads no more is answered before a cluster of other machines has cut it into stages.
+const LOCAL_BYTES_MAX_WITH_CLUSTER: u64 = 256 << 20;
 /// Below this not even a sort of one batch gets its reservation.
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
@@ -53,9 +53,10 @@ pub(super) struct EngineOptions {
     #[arg(long, value_name = "DIR")]
     spill_dir: Option<PathBuf>,
 
-    /// Queries that read at most this much run in this process, larger ones on the scheduler's executors
-    #[arg(long, value_name = "SIZE", default_value = LOCAL_BYTES_MAX)]
-    local_max_bytes: ByteSize,
+    /// Queries that read at most this much run in this process, larger ones on the scheduler's executors [default: 256MiB
+    /// with --scheduler, else a quarter of --memory]
+    #[arg(long, value_name = "SIZE")]
+    local_max_bytes: Option<ByteSize>,
 
     /// Use this cluster's scheduler instead of the embedded engine
     #[arg(long, value_name = "URL", value_parser = parse_scheduler)]
@@ -68,11 +69,18 @@ impl EngineOptions {
             Some(ByteSize(bytes)) => bytes,
             None => ((machine::memory_bytes() as f64 * MEMORY_SHARE) as u64).max(MEMORY_BYTES_MIN),
         };
+        let local_bytes_max = match (self.local_max_bytes, &self.scheduler) {
+            (Some(ByteSize(bytes)), _) => bytes,
+            (None, Some(_)) => LOCAL_BYTES_MAX_WITH_CLUSTER,
+            // The embedded executor has the same cores: stages gain nothing until joins may outgrow the memory, as only
+            // the cluster's plans spill them.
+            (None, None) => memory_bytes / 4,
+        };
         EngineSettings {
             memory_bytes,
             vcores: self.vcores.unwrap_or_else(machine::cores),
             spill_parent: self.spill_dir.unwrap_or_else(|| data_dir.join("spill")),
-            local_bytes_max: self.local_max_bytes.0,
+            local_bytes_max,
             scheduler: self.scheduler,
         }
     }

@@ -245,7 +245,35 @@ fn job_failure(message: &str) -> Error {
             text = text.split_once(": ").map_or(text, |(_, rest)| rest);
         }
     }
-    by_words(&clean(text), SqlState::INTERNAL_ERROR, None)
+    match debug_text(text) {
+        Some((variant, message)) if variant == "ArithmeticOverflow" => overflow(&message, None),
+        Some((_, message)) => by_words(&clean(&message), SqlState::INTERNAL_ERROR, None),
+        None => by_words(&clean(text), SqlState::INTERNAL_ERROR, None),
+    }
+}
+
+/// The innermost variant and text of an error printed for debugging, as executors report it:
+/// `DataFusionError(Shared(ArrowError(CastError("…"))))`.
+fn debug_text(text: &str) -> Option<(String, String)> {
+    let (before, quoted) = text.split_once("(\"")?;
+    let wrappers: Vec<&str> = before.split('(').collect();
+    let is_variant = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !wrappers.iter().all(is_variant) {
+        return None;
+    }
+    let mut message = String::new();
+    let mut characters = quoted.chars();
+    loop {
+        match characters.next()? {
+            '"' => break,
+            '\\' => match characters.next()? {
+                'n' => message.push('\n'),
+                other => message.push(other),
+            },
+            other => message.push(other),
+        }
+    }
+    Some(((*wrappers.last()?).to_owned(), message))
 }
 
 fn out_of_memory(message: &str) -> Error {
@@ -323,5 +351,31 @@ fn short_name(name: &str) -> String {
         [_, "public", table] => (*table).to_owned(),
         [_, schema, table] => format!("{schema}.{table}"),
         _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(message: &str, sql_state: &str, shown: &str) {
+        let error = job_failure(message);
+        assert_eq!((error.sql_state().code(), error.to_string().as_str()), (sql_state, shown));
+    }
+
+    #[test]
+    fn failed_jobs() {
+        check(
+            r#"Job failed due to stage 1 failed: Task failed due to runtime execution error: DataFusionError(Shared(External(ArrowError(CastError("Cannot cast string 'A' to value of Int32 type")))))"#,
+            "22P02",
+            "cannot cast string 'A' to value of Int32 type",
+        );
+        check(r#"DataFusionError(ArrowError(DivideByZero, None))"#, "22012", "division by zero");
+        check(
+            r#"DataFusionError(Shared(External(ArrowError(ArithmeticOverflow("Overflow happened on: 1 + 2")))))"#,
+            "22003",
+            "numeric value out of range",
+        );
+        check(r#"DataFusionError(ResourcesExhausted("Failed to allocate"))"#, "53200", "the query needs more memory than the pool has");
     }
 }
