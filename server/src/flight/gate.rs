@@ -10,7 +10,7 @@ use std::time::Instant;
 use arrow_flight::flight_service_server::FlightServiceServer;
 use futures::FutureExt;
 use http::HeaderValue;
-use http::header::SET_COOKIE;
+use http::header::{COOKIE, SET_COOKIE};
 use process::shutdown::Shutdown;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -26,6 +26,7 @@ use super::session_options::set_cookie;
 use super::signer::Purpose;
 
 const DO_GET: &str = "DoGet";
+const HANDSHAKE: &str = "Handshake";
 
 #[derive(Clone)]
 pub(super) struct Gate {
@@ -45,9 +46,14 @@ impl Gate {
         let started = Instant::now();
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let mut new_cookie = None;
+        if method == HANDSHAKE {
+            // It begins anew: a cookie from before may be another user's.
+            request.headers_mut().remove(COOKIE);
+        }
         let response = match self.admit(&request) {
             Ok(caller) => {
-                if caller.session_key.is_none() {
+                // The token that a handshake gives is a key too.
+                if caller.session_key.is_none() && method != HANDSHAKE {
                     new_cookie = Some(self.service.signer.issue(Purpose::Cookie, &caller.user));
                 }
                 request.extensions_mut().insert(caller);

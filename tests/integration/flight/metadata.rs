@@ -116,3 +116,35 @@ async fn columns_are_described() {
     // As a result has it.
     assert_eq!(schema.field_with_name("name").unwrap().data_type(), &DataType::Utf8);
 }
+
+/// What SqlInfo says that works.
+#[tokio::test]
+async fn claims_are_true() {
+    let server = Server::start(&[data::lake()]);
+    let mut client = Client::connect(server.flight()).await;
+    for (sql, expected) in [
+        ("SELECT 1 AS \"Mixed Case\"", "1"),
+        ("SELECT 'a_b' LIKE 'a!_b' ESCAPE '!'", "true"),
+        ("SELECT 'axb' LIKE 'a!_b' ESCAPE '!'", "false"),
+        ("SELECT 'a' || NULL IS NULL", "true"),
+        ("SELECT count(*) FROM arbalest.public.employees", "12"),
+        ("SELECT NAME FROM EMPLOYEES AS x ORDER BY X.ID * -1 DESC LIMIT 1", "Ada"),
+        ("SELECT name FROM employees ORDER BY hired - hired, id LIMIT 1", "Ada"),
+        ("SELECT n FROM (VALUES (1), (NULL)) AS t (n) ORDER BY n LIMIT 1", "1"),
+        ("SELECT max(n) FROM (SELECT count(*) AS n FROM employees GROUP BY department, active) AS t", "3"),
+        ("SELECT count(*) FROM employees e FULL OUTER JOIN departments d ON d.code = e.department AND false", "16"),
+        ("SELECT count(*) FROM employees WHERE salary = (SELECT max(salary) FROM employees)", "1"),
+        ("SELECT count(*) FROM departments WHERE EXISTS (SELECT 1 FROM employees WHERE department = code)", "3"),
+        ("SELECT count(*) FROM departments WHERE code IN (SELECT department FROM employees)", "3"),
+        ("SELECT count(*) FROM employees e WHERE salary > (SELECT avg(salary) FROM employees WHERE department = e.department)", "4"),
+        ("SELECT count(*) FROM (SELECT 1 UNION SELECT 1) AS t", "1"),
+        ("SELECT count(*) FROM (SELECT 1 UNION ALL SELECT 1) AS t", "2"),
+        ("SELECT CAST(CAST('2024-02-29' AS date) AS timestamp) = CAST('2024-02-29 00:00:00' AS timestamp)", "true"),
+        ("SELECT CAST(CAST(1.5 AS decimal(4, 2)) AS varchar)", "1.50"),
+    ] {
+        match client.rows(sql).await {
+            Ok(rows) => assert_eq!(rows, [expected], "{sql}"),
+            Err(status) => panic!("{sql}: {}", status.message()),
+        }
+    }
+}

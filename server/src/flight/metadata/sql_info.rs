@@ -120,7 +120,8 @@ fn grammar(info: &mut SqlInfoDataBuilder) {
     let group_by = [SqlSupportedGroupBy::SqlGroupByUnrelated as i32, SqlSupportedGroupBy::SqlGroupByBeyondSelect as i32];
     info.append(SqlInfo::SqlSupportedGroupBy, bits(&group_by));
     info.append(SqlInfo::SqlSupportsLikeEscapeClause, true);
-    info.append(SqlInfo::SqlSupportsNonNullableColumns, true);
+    // Nobody can define columns yet.
+    info.append(SqlInfo::SqlSupportsNonNullableColumns, false);
     let grammar = [SupportedSqlGrammar::SqlMinimumGrammar as i32, SupportedSqlGrammar::SqlCoreGrammar as i32];
     info.append(SqlInfo::SqlSupportedGrammar, bits(&grammar));
     info.append(SqlInfo::SqlAnsi92SupportedLevel, bits(&[ANSI92_ENTRY]));
