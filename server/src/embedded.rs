@@ -28,9 +28,14 @@ const REGISTRATION_POLL: Duration = Duration::from_millis(2);
 /// Nothing is running when they are told to end, so this is only for saying goodbye.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The running scheduler and executor. Dropping it ends both.
+/// The scheduler and executor with their ports bound. They do not know one another yet.
 pub(crate) struct Embedded {
-    cluster: Arc<dyn Cluster>,
+    scheduler: Scheduler,
+    executor: Executor,
+}
+
+/// The running scheduler and executor. Dropping it ends both.
+pub(crate) struct RunningEmbedded {
     /// Not the process's: they serve until the front ends have drained.
     shutdown: Shutdown,
     executor: JoinHandle<Result<(), executor::Error>>,
@@ -38,16 +43,14 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts both on loopback ports that the operating system picks, and waits until one knows the other.
-    /// `scratch_dir` is this process's own; what is written there goes with the process.
-    pub(crate) async fn start(
+    /// Binds loopback ports that the operating system picks. `scratch_dir` is this process's own; what is written there
+    /// goes with the process.
+    pub(crate) async fn build(
         settings: &EngineSettings,
         memory_bytes: usize,
         scratch_dir: &Path,
     ) -> Result<Self, Error> {
-        let shutdown = Shutdown::new();
         let scheduler = Scheduler::build(SchedulerConfig { listen: LOOPBACK, port: 0 }).await?;
-        let cluster = scheduler.cluster();
         let executor = Executor::build(ExecutorConfig {
             scheduler: format!("http://{}", scheduler.address()),
             listen: LOOPBACK,
@@ -58,6 +61,19 @@ impl Embedded {
             memory_bytes,
         })
         .await?;
+        Ok(Self { scheduler, executor })
+    }
+
+    /// Where the engine submits jobs.
+    pub(crate) fn cluster(&self) -> Arc<dyn Cluster> {
+        self.scheduler.cluster()
+    }
+
+    /// Starts both and waits until one knows the other.
+    pub(crate) async fn start(self) -> Result<RunningEmbedded, Error> {
+        let cluster = self.cluster();
+        let Self { scheduler, executor } = self;
+        let shutdown = Shutdown::new();
         let executor_ended = CancellationToken::new();
         let scheduler = tokio::spawn(scheduler.run(shutdown.clone(), executor_ended.clone().cancelled_owned()));
         let executor = tokio::spawn({
@@ -68,21 +84,18 @@ impl Embedded {
                 executor.run(shutdown).await
             }
         });
-        let mut embedded = Self { cluster: Arc::clone(&cluster), shutdown, executor, scheduler };
+        let mut running = RunningEmbedded { shutdown, executor, scheduler };
         tokio::select! {
-            error = embedded.ended_early() => return Err(error),
+            error = running.ended_early() => return Err(error),
             registered = timeout(REGISTRATION_TIMEOUT, executor_registered(cluster)) => {
                 registered.map_err(|_| Error::Embedded { reason: "the executor did not register".into() })?;
             }
         }
-        Ok(embedded)
+        Ok(running)
     }
+}
 
-    /// Where the engine submits jobs.
-    pub(crate) fn cluster(&self) -> Arc<dyn Cluster> {
-        Arc::clone(&self.cluster)
-    }
-
+impl RunningEmbedded {
     /// Waits for either to end by itself, which is an error: the server would go on with half of its queries failing.
     pub(crate) async fn ended_early(&mut self) -> Error {
         let reason = tokio::select! {
@@ -113,7 +126,7 @@ impl Embedded {
     }
 }
 
-impl Drop for Embedded {
+impl Drop for RunningEmbedded {
     fn drop(&mut self) {
         self.shutdown.force();
     }

@@ -28,7 +28,7 @@ pub use error::Error;
 
 use addresses::Listeners;
 use config::{FlightConfig, PostgresConfig};
-use embedded::Embedded;
+use embedded::{Embedded, RunningEmbedded};
 use flight::Flight;
 use front_ends::FrontEnds;
 use postgres::Postgres;
@@ -54,7 +54,7 @@ pub struct Server {
     postgres: Option<PostgresConfig>,
     flight: Option<FlightConfig>,
     sessions: Arc<Sessions>,
-    embedded: Embedded,
+    embedded: RunningEmbedded,
     readiness: Readiness,
     web: Web,
     // Held until everything that uses them has ended.
@@ -88,10 +88,11 @@ impl Server {
         }
         tables.unmet("opening the tables");
         let [local_bytes, cluster_bytes] = config.engine.split_memory();
-        let embedded = Embedded::start(&config.engine, cluster_bytes, scratch_dir.path()).await?;
-        metrics.add_source("scheduler", scheduler::metrics::render);
+        let embedded = Embedded::build(&config.engine, cluster_bytes, scratch_dir.path()).await?;
         let cluster = embedded.cluster();
         let sessions = tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster).await?;
+        let embedded = embedded.start().await?;
+        metrics.add_source("scheduler", scheduler::metrics::render);
         tables.met();
         Ok(Self {
             addresses,

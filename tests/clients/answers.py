@@ -25,9 +25,9 @@ def same(a, b):
     if is_number(a) and is_number(b):
         if isinstance(a, int) and isinstance(b, int):
             return a == b
-        # A decimal is right when all its digits are: avg(decimal) has six of them, DuckDB's is a double.
+        # avg(decimal) has six digits after the point and drops the others; DuckDB's is a double.
         places = [-value.as_tuple().exponent for value in (a, b) if isinstance(value, decimal.Decimal)]
-        absolute = 0.5000001 * 10.0 ** -min(places) if len(places) == 1 else 0.0
+        absolute = 10.0 ** -min(places) if len(places) == 1 else 0.0
         return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=absolute)
     if isinstance(a, datetime.date) and isinstance(b, datetime.date):
         return a == b

@@ -5,6 +5,7 @@ mod bad_sql;
 mod cancel;
 mod client;
 mod data;
+mod data_dir;
 mod drain;
 mod flight;
 mod locations;

@@ -67,6 +67,10 @@ impl Server {
         refusal
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn ready_line(&self) -> &str {
         &self.ready_line
     }
@@ -185,7 +189,9 @@ fn command<S: AsRef<str>>(arguments: &[S], environment: &[(&str, &str)], directo
             command.args([port, "0"]);
         }
     }
-    command.arg("--data-dir").arg(directory.join("data"));
+    if !arguments.iter().any(|argument| argument.as_ref() == "--data-dir") {
+        command.arg("--data-dir").arg(directory.join("data"));
+    }
     command.args(arguments.iter().map(AsRef::as_ref));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ARBALEST_")) {
         command.env_remove(name);
@@ -236,12 +242,12 @@ fn collect_files(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The standard library sends no signal but SIGKILL; the shell does.
-fn signal(process_id: u32, name: &str) {
+pub fn signal(process_id: u32, name: &str) {
     let status = Command::new("sh").args(["-c", &format!("kill -{name} {process_id}")]).status();
     assert!(status.is_ok_and(|status| status.success()), "kill -{name} {process_id}");
 }
 
-fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
+pub fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + timeout;
     loop {
         if let Some(status) = child.try_wait().expect("the state of a child") {
