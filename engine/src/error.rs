@@ -34,6 +34,13 @@ pub enum Error {
     #[error("cannot reach {peer}: {message}")]
     Unreachable { peer: String, message: String },
 
+    /// A defect: an operator panicked.
+    #[error("the query failed: {message}")]
+    Panicked { message: String },
+
+    #[error("cannot start threads: {source}")]
+    Threads { source: std::io::Error },
+
     /// A file or directory that a table is made of cannot be used.
     #[error("{location}: {message}")]
     Location { location: String, message: String },

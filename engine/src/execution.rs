@@ -11,17 +11,19 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use crate::cluster::{Cluster, JobSubmission};
 use crate::config::{EngineConfig, ExecutionMode};
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::job::{conform, run_job};
 use crate::metrics;
 use crate::router::{self, Route};
 use crate::session_state::{
     cluster_session_config, cluster_session_state, local_session_config, local_session_state, runtime_env,
 };
+use crate::threads::QueryThreads;
 use crate::validator;
 
 /// The rows of a query. Dropping them stops the query, here or on the cluster.
@@ -35,6 +37,7 @@ pub struct Engine {
     local: SessionState,
     distributed: SessionState,
     cluster: Option<Arc<dyn Cluster>>,
+    threads: QueryThreads,
 }
 
 /// A query planned for this process, and where it is to run.
@@ -42,6 +45,7 @@ pub struct Engine {
 pub struct Planned {
     pub physical: Arc<dyn ExecutionPlan>,
     pub route: Route,
+    interrupt: Interrupt,
 }
 
 impl Engine {
@@ -53,7 +57,8 @@ impl Engine {
         let runtime = runtime_env(config.memory_bytes, &config.spill_dir)?;
         let local = local_session_state(local_session_config(config.parallelism), Arc::clone(&runtime));
         let distributed = cluster_session_state(cluster_session_config(), Some(runtime))?;
-        Ok(Self { config, local, distributed, cluster })
+        let threads = QueryThreads::start(config.parallelism)?;
+        Ok(Self { config, local, distributed, cluster, threads })
     }
 
     pub fn runtime_env(&self) -> &Arc<RuntimeEnv> {
@@ -93,7 +98,8 @@ impl Engine {
     pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan, mode: ExecutionMode) -> Result<Planned> {
         let physical = state.create_physical_plan(logical).await?;
         let route = router::choose(mode, &physical, self.config.local_bytes_max, self.cluster.is_some());
-        Ok(Planned { physical, route })
+        let interrupt = Interrupt::new();
+        Ok(Planned { physical: interrupt.install(physical)?, route, interrupt })
     }
 
     /// The reason why the cluster cannot run `logical`, which was planned with [`Engine::cluster_state`].
@@ -108,10 +114,10 @@ impl Engine {
     }
 
     /// Runs a plan in this process.
-    pub fn run_local(&self, state: &SessionState, physical: Arc<dyn ExecutionPlan>) -> Result<Execution> {
+    pub fn run_local(&self, state: &SessionState, planned: &Planned) -> Execution {
         metrics::query_routed(&Route::Local { reason: String::new() });
-        let stream = execute_stream(physical, state.task_ctx())?;
-        Ok(stream.map_err(Error::from).boxed())
+        let (plan, context) = (Arc::clone(&planned.physical), state.task_ctx());
+        self.threads.run(move || Ok(execute_stream(plan, context)?), planned.interrupt.clone())
     }
 
     /// Runs a plan on the cluster. Its batches are given the types of `schema`.

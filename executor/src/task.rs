@@ -1,5 +1,7 @@
 //! Runs tasks on threads of their own, so that the ports answer while every core computes.
 
+use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +17,7 @@ use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngin
 use ballista_executor::executor::{Executor, TasksDrainedFuture};
 use ballista_executor::metrics::LoggingMetricsCollector;
 use datafusion::execution::TaskContext;
+use engine::Interrupt;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
@@ -40,6 +43,8 @@ pub(crate) struct TaskRunner {
     /// `None` only while the runner is dropped.
     threads: Option<Runtime>,
     reporter: Mutex<Option<StatusReporter>>,
+    /// Of the tasks that were accepted and have not ended.
+    interrupts: Mutex<HashMap<TaskKey, Interrupt>>,
 }
 
 impl TaskRunner {
@@ -66,7 +71,16 @@ impl TaskRunner {
             .build()
             .map_err(|source| Error::Threads { source })?;
         let codec = Codec::new(engine::logical_codec(), engine::physical_codec());
-        Ok(Self { executor, stages, functions, codec, resources, threads: Some(threads), reporter: Mutex::default() })
+        Ok(Self {
+            executor,
+            stages,
+            functions,
+            codec,
+            resources,
+            threads: Some(threads),
+            reporter: Mutex::default(),
+            interrupts: Mutex::default(),
+        })
     }
 
     pub(crate) fn report_to(&self, reporter: StatusReporter) {
@@ -79,7 +93,12 @@ impl TaskRunner {
     }
 
     pub(crate) async fn cancel(&self, job_id: String, stage_id: usize, task_id: usize) {
-        let cancelled = self.executor.cancel_task(job_id.clone().into(), stage_id, task_id).await;
+        let key = TaskKey { job_id: job_id.clone().into(), stage_id, task_id };
+        // Before the task is aborted: that waits for the operator that computes now.
+        if let Some(interrupt) = self.interrupts.lock().get(&key) {
+            interrupt.trigger();
+        }
+        let cancelled = self.executor.cancel_task(key.job_id, stage_id, task_id).await;
         debug!(job_id, stage_id, task_id, ?cancelled, "cancel task");
     }
 
@@ -101,8 +120,11 @@ impl TaskRunner {
         };
         for task in definitions {
             let runner = Arc::clone(self);
+            let interrupt = Interrupt::new();
+            // Before it runs, so that no request to cancel comes too early.
+            self.interrupts.lock().insert(key(&task), interrupt.clone());
             threads.spawn(async move {
-                let status = runner.run(task).await;
+                let status = runner.run(task, interrupt).await;
                 if let Some(reporter) = runner.reporter.lock().as_ref() {
                     reporter.report(status);
                 }
@@ -112,11 +134,11 @@ impl TaskRunner {
     }
 
     /// Runs a task to its end; what went wrong is in the status.
-    async fn run(&self, task: TaskDefinition) -> TaskStatus {
+    async fn run(&self, task: TaskDefinition, interrupt: Interrupt) -> TaskStatus {
         metrics::task_started();
         let started = Instant::now();
         let start_exec_time = unix_milliseconds();
-        let key = TaskKey { job_id: task.job_id.clone(), stage_id: task.stage_id, task_id: task.task_id };
+        let key = key(&task);
         let mut status = TaskStatus {
             task_id: task.task_id as u32,
             job_id: task.job_id.clone().into(),
@@ -128,7 +150,19 @@ impl TaskRunner {
             metrics: vec![],
             status: None,
         };
-        let outcome = self.execute(task, key, &mut status).await;
+        let outcome = {
+            let mut execution = pin!(self.execute(task, key.clone(), &interrupt, &mut status));
+            tokio::select! {
+                biased;
+                () = interrupt.triggered() => {
+                    // It can be aborted once it was polled for the first time.
+                    let known = self.executor.cancel_task(key.job_id.clone(), key.stage_id, key.task_id).await;
+                    if known.is_ok_and(|known| known) { execution.await } else { Err(BallistaError::Cancelled) }
+                }
+                outcome = &mut execution => outcome,
+            }
+        };
+        self.interrupts.lock().remove(&key);
         status.end_exec_time = unix_milliseconds();
         metrics::task_ended(outcome.is_ok(), started.elapsed());
         status.status = Some(match outcome {
@@ -145,6 +179,7 @@ impl TaskRunner {
         &self,
         task: TaskDefinition,
         key: TaskKey,
+        interrupt: &Interrupt,
         status: &mut TaskStatus,
     ) -> Result<SuccessfulTask, BallistaError> {
         let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
@@ -152,7 +187,7 @@ impl TaskRunner {
             task.stage_id,
             task.task_id,
             task.global_output_partition_ids,
-            task.plan,
+            interrupt.install(task.plan)?,
             &self.executor.work_dir,
             &task.session_config,
         )?;
@@ -191,6 +226,10 @@ impl Drop for TaskRunner {
             threads.shutdown_background();
         }
     }
+}
+
+fn key(task: &TaskDefinition) -> TaskKey {
+    TaskKey { job_id: task.job_id.clone(), stage_id: task.stage_id, task_id: task.task_id }
 }
 
 fn unix_milliseconds() -> u64 {

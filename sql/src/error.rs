@@ -1,6 +1,7 @@
 //! What can be wrong with a statement, with the SQLSTATE, detail, hint and position that a client is told.
 
 mod classify;
+mod syntax;
 
 use crate::SqlState;
 
@@ -177,4 +178,5 @@ impl From<datafusion::error::DataFusionError> for Error {
     }
 }
 
-pub(crate) use classify::{datafusion_error_in, parser_error};
+pub(crate) use classify::datafusion_error_in;
+pub(crate) use syntax::parser_error;

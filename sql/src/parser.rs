@@ -58,13 +58,13 @@ impl Statement {
 /// Parses a text of statements separated by semicolons. A text without any is one empty statement.
 pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
     let text: Arc<str> = sql.into();
-    let parser_dialect = dialect.parser_dialect();
+    let grammar = dialect.grammar(sql);
     let fail = |error| crate::error::parser_error(&error, sql);
-    let parser = Parser::new(parser_dialect.as_ref()).with_recursion_limit(RECURSION_LIMIT);
+    let parser = Parser::new(&grammar).with_recursion_limit(RECURSION_LIMIT);
     let mut parser = match dialect {
         Dialect::Postgres => parser.try_with_sql(sql).map_err(fail)?,
         Dialect::Generic => {
-            let tokens = Tokenizer::new(parser_dialect.as_ref(), sql).tokenize_with_location();
+            let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location();
             let tokens = number_placeholders(tokens.map_err(|error| fail(error.into()))?);
             parser.with_tokens_with_locations(tokens.map_err(|mixed| Error::Syntax {
                 near: "?".into(),

@@ -1,8 +1,11 @@
 //! Parsed query → logical plan. Reads a catalog snapshot and settings; no I/O beyond what table providers do to list files.
 
+mod aside;
+mod cardinality;
 mod catalog_rewrite;
 mod context;
 mod decorrelate;
+mod depth;
 mod output_names;
 pub(crate) mod nearest;
 mod origins;
@@ -24,6 +27,7 @@ use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
 
 use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
+pub(crate) use aside::aside;
 pub(crate) use parameters::bind;
 
 /// A query planned for one target.
@@ -88,9 +92,13 @@ pub(crate) async fn plan_query(
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
     let mut logical = parameters::plan(state, is_postgres.then_some(system), query, declared).await.map_err(fail)?;
+    if depth::is_too_deep(&logical).map_err(fail)? {
+        return Err(Error::TooDeep { depth_max: depth::SUBQUERY_LEVELS_MAX });
+    }
     if uses.needs_finish() {
         logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;
     }
+    let logical = cardinality::check_scalar_subqueries(logical).map_err(fail)?;
     let parameter_types = parameters::types(&logical, declared).map_err(fail)?;
     let (schema, origins) = describe(&logical, snapshot);
     Ok(PlannedQuery {

@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::{Error, Result};
 use crate::parser::Statement;
+use crate::planner;
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
@@ -38,8 +39,16 @@ pub(crate) async fn prepare(
     };
     let Some(ast) = statement.ast.as_deref() else { return Ok(utility(None)) };
     match ast {
-        ast::Statement::Query(_) => select::prepare(session, statement, ast, declared).await,
-        ast::Statement::Copy { .. } => copy_to::prepare(session, statement, declared).await,
+        ast::Statement::Query(_) | ast::Statement::Copy { .. } => {
+            let (session, statement, declared) = (Arc::clone(session), statement.clone(), declared.to_vec());
+            planner::aside(async move {
+                match statement.ast.as_deref() {
+                    Some(query @ ast::Statement::Query(_)) => select::prepare(&session, &statement, query, &declared).await,
+                    _ => copy_to::prepare(&session, &statement, &declared).await,
+                }
+            })
+            .await
+        }
         ast::Statement::Explain { .. } => Ok(utility(Some(explain::schema()))),
         ast::Statement::ShowVariable { variable } => Ok(utility(Some(show::schema(variable)))),
         ast::Statement::Execute { .. } => Ok(utility(prepare::schema(session, ast)?)),

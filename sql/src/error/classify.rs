@@ -3,11 +3,11 @@
 use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::Error;
+use super::syntax::parser_error;
 use crate::SqlState;
-use crate::parser::{RECURSION_LIMIT, position_of};
+use crate::parser::position_of;
 use crate::planner::nearest::nearest_name;
 
 pub(super) fn engine_error(error: engine::Error) -> Error {
@@ -24,7 +24,10 @@ pub(super) fn engine_error(error: engine::Error) -> Error {
         engine::Error::JobFailed { message } => job_failure(&message),
         engine::Error::JobCancelled => Error::QueryCanceled,
         engine::Error::Location { location, message } => Error::Location { location, message },
-        engine::Error::JobLost | engine::Error::Unreachable { .. } => {
+        engine::Error::JobLost
+        | engine::Error::Unreachable { .. }
+        | engine::Error::Panicked { .. }
+        | engine::Error::Threads { .. } => {
             classified(SqlState::INTERNAL_ERROR, error.to_string())
         }
     }
@@ -87,36 +90,6 @@ fn again(error: &Error) -> Error {
         detail: error.detail(),
         hint: error.hint(),
         position: error.position(),
-    }
-}
-
-/// A parse error of sqlparser: `Expected: an expression, found: FROM at Line: 1, Column: 8`.
-pub(crate) fn parser_error(error: &ParserError, text: &str) -> Error {
-    let message = match error {
-        ParserError::RecursionLimitExceeded => return Error::TooDeep { depth_max: RECURSION_LIMIT },
-        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
-    };
-    let (message, position) = match message.rsplit_once(" at Line: ") {
-        Some((before, location)) => {
-            let mut numbers = location.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok());
-            let position = numbers.next().zip(numbers.next()).and_then(|(line, column)| position_of(text, line, column));
-            (before, position)
-        }
-        None => (message.as_str(), None),
-    };
-    let Some((expected, found)) = message.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) else {
-        return Error::Classified {
-            sql_state: SqlState::SYNTAX_ERROR,
-            message: format!("syntax error: {}", decapitalize(message)),
-            detail: None,
-            hint: None,
-            position,
-        };
-    };
-    let expected = Some(expected.trim().to_owned()).filter(|expected| !expected.is_empty());
-    match found.trim() {
-        "EOF" => Error::SyntaxAtEnd { expected, position: Some(text.chars().count() + 1) },
-        near => Error::Syntax { near: near.to_owned(), expected, position },
     }
 }
 
@@ -337,7 +310,7 @@ fn clean(message: &str) -> String {
     text.trim_end_matches('.').to_owned()
 }
 
-fn decapitalize(message: &str) -> String {
+pub(super) fn decapitalize(message: &str) -> String {
     let mut characters = message.chars();
     match (characters.next(), characters.clone().next()) {
         // `CAST`, `Int64` and the like stay.

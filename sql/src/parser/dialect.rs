@@ -1,6 +1,8 @@
 //! The SQL that a session speaks.
 
-use datafusion::sql::sqlparser::dialect::{Dialect as ParserDialect, PostgreSqlDialect};
+mod bounded;
+
+use bounded::BoundedPostgres;
 
 /// Chosen by the front end when it opens a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,9 +14,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    pub(crate) fn parser_dialect(self) -> Box<dyn ParserDialect> {
+    /// The grammar for one text.
+    pub(crate) fn grammar(self, text: &str) -> BoundedPostgres {
         match self {
-            Self::Postgres | Self::Generic => Box::new(PostgreSqlDialect {}),
+            Self::Postgres | Self::Generic => BoundedPostgres::new(text.len()),
         }
     }
 }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
 use super::select;
 use crate::error::{Error, Result};
-use crate::parser::Statement;
+use crate::parser::{Dialect, Statement};
 use crate::planner;
 use crate::catalog::provider::PlanTarget;
 use crate::response::{CopyFormat, CopyOptions, Response};
@@ -48,7 +46,7 @@ pub(super) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     let query = query_of(prepared.statement())?;
-    let rows = select::rows(session, prepared, &query, parameters).await?;
+    let rows = select::rows(session, prepared, Arc::new(query), parameters).await?;
     let options = options_of(prepared.statement(), rows.schema())?;
     Ok(Response::CopyOut { rows, options })
 }
@@ -78,9 +76,8 @@ fn query_of(statement: &Statement) -> Result<ast::Statement> {
                 false => columns.iter().map(Ident::to_string).collect::<Vec<_>>().join(", "),
             };
             let sql = format!("SELECT {columns} FROM {table_name}");
-            let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql)
-                .map_err(|error| crate::error::parser_error(&error, &sql))?;
-            statements.pop().ok_or_else(|| Error::unsupported("COPY of this table"))
+            let query = crate::parser::parse(&sql, Dialect::Postgres)?.remove(0).ast;
+            query.map(Arc::unwrap_or_clone).ok_or_else(|| Error::unsupported("COPY of this table"))
         }
     }
 }

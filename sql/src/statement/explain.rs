@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::response::{Response, Rows};
 use crate::session::Session;
-use crate::session::prepared::Prepared;
+use crate::session::prepared::{Prepared, PreparedStatement};
 
 /// One line of text a row, as psql expects.
 pub(super) fn schema() -> SchemaRef {
@@ -48,14 +48,14 @@ pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, expla
     if !matches!(query.as_ref(), ast::Statement::Query(_)) {
         return Err(Error::unsupported("EXPLAIN of a statement other than a query"));
     }
-    let nothing_prepared = Prepared {
+    let nothing_prepared = PreparedStatement::new(Prepared {
         statement: statement.clone(),
         parameter_types: vec![],
         plan: None,
         schema: None,
         origins: vec![],
-    };
-    let routed = select::route(session, statement, query, &nothing_prepared, &[]).await?;
+    });
+    let routed = select::route(session, &nothing_prepared, Arc::new(query.as_ref().clone()), &[]).await?;
     let mut lines = Vec::new();
     if verbose {
         lines.push("Logical plan:".to_owned());
@@ -69,7 +69,7 @@ pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, expla
         (None, true) => {
             let started = Instant::now();
             let physical = Arc::clone(&routed.planned.physical);
-            let rows = count_rows(engine.run_local(&routed.state, Arc::clone(&physical))?).await?;
+            let rows = count_rows(engine.run_local(&routed.state, &routed.planned)).await?;
             lines.extend(plan_lines(DisplayableExecutionPlan::with_metrics(physical.as_ref()), verbose));
             lines.push(format!("Rows: {rows}"));
             lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1e3));

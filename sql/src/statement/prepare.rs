@@ -6,8 +6,6 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{self, Ident, ObjectName};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::catalog::provider::PlanTarget;
 use crate::error::{Error, Result};
@@ -110,12 +108,10 @@ async fn evaluate(session: &Arc<Session>, expression: &ast::Expr) -> Result<Scal
 
 async fn plan_expression(session: &Arc<Session>, expression: &str) -> Result<LogicalPlan> {
     let sql = format!("SELECT {expression}");
-    let mut statements =
-        Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|error| crate::error::parser_error(&error, &sql))?;
-    let query = statements.pop().ok_or_else(|| Error::unsupported("this expression"))?;
+    let statement = crate::parser::parse(&sql, session.dialect())?.remove(0);
+    let query = statement.ast.clone().ok_or_else(|| Error::unsupported("this expression"))?;
     let snapshot = session.catalog();
     let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
-    let statement = crate::parser::parse(&sql, session.dialect())?.remove(0);
     let planned = planner::plan_query(session, &state, &snapshot, &statement, &query, &[]).await?;
     Ok(state.optimize(&planned.logical)?)
 }

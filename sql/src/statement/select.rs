@@ -47,7 +47,7 @@ pub(super) async fn execute(
     prepared: &PreparedStatement,
     parameters: &[ScalarValue],
 ) -> Result<Response> {
-    let Some(query) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
+    let Some(query) = prepared.statement().ast.clone() else { return Ok(Response::Empty) };
     Ok(Response::Rows(rows(session, prepared, query, parameters).await?))
 }
 
@@ -55,11 +55,11 @@ pub(super) async fn execute(
 pub(super) async fn rows(
     session: &Arc<Session>,
     prepared: &PreparedStatement,
-    query: &ast::Statement,
+    query: Arc<ast::Statement>,
     parameters: &[ScalarValue],
 ) -> Result<Rows> {
     let inner = prepared.inner();
-    let routed = route(session, prepared.statement(), query, inner, parameters).await?;
+    let routed = route(session, prepared, query, parameters).await?;
     let promised = match &inner.schema {
         Some(schema) => Arc::clone(schema),
         None => planner::describe(&routed.logical, &routed.snapshot).0,
@@ -67,7 +67,7 @@ pub(super) async fn rows(
     // A parameter can change the type of a column; the client was told before there were values.
     let promised = with_types(&promised, &routed.planned.physical.schema());
     let execution = match routed.planned.route {
-        Route::Local { .. } => session.sessions().engine.run_local(&routed.state, routed.planned.physical)?,
+        Route::Local { .. } => session.sessions().engine.run_local(&routed.state, &routed.planned),
         Route::Distributed { .. } => {
             let Some((state, logical)) = routed.cluster else {
                 return Err(Error::from(engine::Error::NoCluster));
@@ -94,11 +94,21 @@ pub(super) struct Routed {
 /// Decides where a query runs. In `auto`, a plan that the cluster cannot run stays here.
 pub(super) async fn route(
     session: &Arc<Session>,
-    statement: &Statement,
-    query: &ast::Statement,
-    prepared: &Prepared,
+    prepared: &PreparedStatement,
+    query: Arc<ast::Statement>,
     parameters: &[ScalarValue],
 ) -> Result<Routed> {
+    let (session, prepared, parameters) = (Arc::clone(session), prepared.clone(), parameters.to_vec());
+    planner::aside(async move { route_here(&session, &prepared, &query, &parameters).await }).await
+}
+
+async fn route_here(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    query: &ast::Statement,
+    parameters: &[ScalarValue],
+) -> Result<Routed> {
+    let (statement, prepared) = (prepared.statement(), prepared.inner());
     let snapshot = session.catalog();
     let mut mode = session.settings(|settings| settings.execution_mode());
     let engine = &session.sessions().engine;

@@ -65,10 +65,6 @@ impl Client {
         self.headers.push((name, value.to_owned()));
     }
 
-    pub fn without_headers(&mut self) {
-        self.headers.clear();
-    }
-
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         for (name, value) in &self.headers {

@@ -1,0 +1,96 @@
+//! The threads on which queries compute, so that those that serve connections answer while every core is busy.
+
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::arrow::record_batch::RecordBatch;
+use futures::stream::{self, StreamExt};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::execution::Execution;
+use crate::interrupt::Interrupt;
+
+/// Deep plans and long expressions recurse; only pages that are touched cost memory.
+const STACK_BYTES: usize = 32 << 20;
+/// Batches computed ahead of the client.
+const BATCHES_AHEAD: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct QueryThreads {
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl QueryThreads {
+    pub(crate) fn start(count: usize) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(count.max(1))
+            .thread_name("arbalest-query")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(|source| Error::Threads { source })?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    /// The rows of the stream that `open` makes, computed here. Dropping them ends the work.
+    pub(crate) fn run(
+        &self,
+        open: impl FnOnce() -> Result<SendableRecordBatchStream> + Send + 'static,
+        interrupt: Interrupt,
+    ) -> Execution {
+        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let Some(runtime) = &self.runtime else { return stream::empty().boxed() };
+        let work = runtime.spawn(async move {
+            let mut rows = match open() {
+                Ok(rows) => rows,
+                Err(error) => return drop(sender.send(Err(error)).await),
+            };
+            while let Some(batch) = rows.next().await {
+                let failed = batch.is_err();
+                if sender.send(batch.map_err(Error::from)).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let running = RunningQuery { receiver, work: Some(work), interrupt };
+        stream::unfold(running, |mut running| async move { Some((running.next().await?, running)) }).boxed()
+    }
+}
+
+impl Drop for QueryThreads {
+    fn drop(&mut self) {
+        // Dropping a runtime inside another one would block and panic.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct RunningQuery {
+    receiver: mpsc::Receiver<Result<RecordBatch>>,
+    /// `None` once it ended.
+    work: Option<JoinHandle<()>>,
+    interrupt: Interrupt,
+}
+
+impl RunningQuery {
+    async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        if let Some(batch) = self.receiver.recv().await {
+            return Some(batch);
+        }
+        // No batch is the end of the rows, or the end of a task that panicked.
+        let ended = self.work.take()?.await;
+        ended.err().map(|panic| Err(Error::Panicked { message: panic.to_string() }))
+    }
+}
+
+impl Drop for RunningQuery {
+    fn drop(&mut self) {
+        if let Some(work) = &self.work {
+            self.interrupt.trigger();
+            work.abort();
+        }
+    }
+}

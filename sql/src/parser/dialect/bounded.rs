@@ -1,0 +1,121 @@
+//! PostgreSQL's grammar, parsed in time proportional to the text.
+
+use std::any::TypeId;
+use std::cell::Cell;
+
+use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+
+/// The parser tries some constructs in two ways and starts again where the first fails, which nested takes exponential
+/// time: `f(f(f(…)))` at a depth of forty would never end. A text that needs more steps than this is too complex.
+const STEPS_PER_BYTE: usize = 16;
+const STEPS_MIN: usize = 100_000;
+
+/// [`PostgreSqlDialect`] with a limit on the number of expressions that the parser may begin. For one text: it counts.
+#[derive(Debug)]
+pub(crate) struct BoundedPostgres {
+    steps_left: Cell<usize>,
+}
+
+impl BoundedPostgres {
+    pub(crate) fn new(text_bytes: usize) -> Self {
+        Self { steps_left: Cell::new(STEPS_MIN + text_bytes.saturating_mul(STEPS_PER_BYTE)) }
+    }
+}
+
+/// The answers of [`PostgreSqlDialect`] to questions without arguments.
+macro_rules! as_postgres {
+    ($($name:ident)*) => {
+        $(fn $name(&self) -> bool {
+            PostgreSqlDialect {}.$name()
+        })*
+    };
+}
+
+impl Dialect for BoundedPostgres {
+    fn dialect(&self) -> TypeId {
+        PostgreSqlDialect {}.dialect()
+    }
+
+    fn parse_prefix(&self, _parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        match self.steps_left.get().checked_sub(1) {
+            Some(left) => {
+                self.steps_left.set(left);
+                None
+            }
+            // The one error after which the parser does not try another way.
+            None => Some(Err(ParserError::RecursionLimitExceeded)),
+        }
+    }
+
+    /// PostgreSQL 15 names arguments by identifiers. With expressions as names each argument is parsed twice.
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        false
+    }
+
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        PostgreSqlDialect {}.identifier_quote_style(identifier)
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_delimited_identifier_start(ch)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_identifier_part(ch)
+    }
+
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        PostgreSqlDialect {}.is_reserved_for_identifier(keyword)
+    }
+
+    fn is_custom_operator_part(&self, ch: char) -> bool {
+        PostgreSqlDialect {}.is_custom_operator_part(ch)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        PostgreSqlDialect {}.get_next_precedence(parser)
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        PostgreSqlDialect {}.prec_value(precedence)
+    }
+
+    as_postgres! {
+        supports_unicode_string_literal
+        supports_filter_during_aggregation
+        supports_group_by_expr
+        allow_extract_custom
+        allow_extract_single_quotes
+        supports_create_index_with_clause
+        supports_explain_with_utility_options
+        supports_listen_notify
+        supports_factorial_operator
+        supports_bitwise_shift_operators
+        supports_comment_on
+        supports_load_extension
+        supports_named_fn_args_with_colon_operator
+        supports_empty_projections
+        supports_nested_comments
+        supports_string_escape_constant
+        supports_numeric_literal_underscores
+        supports_array_typedef_with_brackets
+        supports_geometric_types
+        supports_set_names
+        supports_alter_column_type_using
+        supports_notnull_operator
+        supports_interval_options
+        supports_insert_table_alias
+        supports_create_table_like_parenthesized
+        supports_select_wildcard_with_alias
+        supports_comma_separated_trim
+        supports_xml_expressions
+        supports_comment_optimizer_hint
+    }
+}

@@ -1,0 +1,36 @@
+//! A subquery in place of a value may yield one row at most. DataFusion joins an uncorrelated one without looking.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::logical_plan::Subquery;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use udfs::postgres::single_value;
+
+/// Puts an aggregate that refuses a second row over every uncorrelated scalar subquery that could yield one.
+pub(super) fn check_scalar_subqueries(plan: LogicalPlan) -> Result<LogicalPlan> {
+    plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| match expr {
+                Expr::ScalarSubquery(subquery) if is_unchecked(&subquery) => {
+                    Ok(Transformed::yes(Expr::ScalarSubquery(checked(subquery)?)))
+                }
+                expr => Ok(Transformed::no(expr)),
+            })
+        })
+    })
+    .map(|checked| checked.data)
+}
+
+fn is_unchecked(subquery: &Subquery) -> bool {
+    subquery.outer_ref_columns.is_empty() && subquery.subquery.max_rows().is_none_or(|rows| rows > 1)
+}
+
+fn checked(subquery: Subquery) -> Result<Subquery> {
+    let plan = subquery.subquery.as_ref().clone();
+    let Some(column) = plan.schema().columns().into_iter().next() else { return Ok(subquery) };
+    let value = single_value().call(vec![Expr::Column(column.clone())]).alias_qualified(column.relation, column.name);
+    let plan = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [value])?.build()?;
+    Ok(Subquery { subquery: Arc::new(plan), ..subquery })
+}
