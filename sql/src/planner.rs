@@ -1,14 +1,16 @@
 //! Parsed query → logical plan. Reads a catalog snapshot and settings; no I/O beyond what table providers do to list files.
 
 mod aside;
+mod balance;
 mod cardinality;
 mod catalog_rewrite;
 mod context;
 mod decorrelate;
 mod depth;
-mod output_names;
+mod like_escape;
 pub(crate) mod nearest;
 mod origins;
+mod output_names;
 mod parameters;
 
 use std::sync::Arc;
@@ -83,6 +85,11 @@ pub(crate) async fn plan_query(
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
     let mut query = query.clone();
+    balance::balance_chains(&mut query);
+    like_escape::rewrite_escapes(&mut query);
+    if let Some(depth_max) = depth::exceeded(&query) {
+        return Err(Error::TooDeep { depth_max });
+    }
     let fail = |error| improve(datafusion_error_in(&error, statement.text()), snapshot);
     let system = session.system();
     let is_postgres = session.dialect() == Dialect::Postgres;
@@ -92,9 +99,6 @@ pub(crate) async fn plan_query(
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
     let mut logical = parameters::plan(state, is_postgres.then_some(system), query, declared).await.map_err(fail)?;
-    if depth::is_too_deep(&logical).map_err(fail)? {
-        return Err(Error::TooDeep { depth_max: depth::SUBQUERY_LEVELS_MAX });
-    }
     if uses.needs_finish() {
         logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;
     }

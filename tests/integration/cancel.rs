@@ -16,6 +16,8 @@ const PROMPT: Duration = Duration::from_secs(2);
 const LONG: &str = "SELECT count(*) FROM lineitem a, lineitem b WHERE a.l_comment || b.l_comment LIKE '%zzqzz%'";
 /// Rows as soon as it starts, for a long time.
 const STREAMING: &str = "SELECT a.* FROM lineitem a, lineitem b";
+/// A cluster keeps a result on its disks before it sends it: a million and a half rows.
+const STREAMING_DISTRIBUTED: &str = "SELECT a.* FROM lineitem a, nation b";
 /// Sorts more than fits, so that files are open when it is cancelled.
 const SPILLING: &str = "SELECT a.l_comment, b.* FROM lineitem a, nation b ORDER BY a.l_comment, b.n_comment, a.l_shipdate";
 
@@ -150,6 +152,10 @@ async fn set_mode(client: &Client, mode: &str) {
     client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
 }
 
+fn streaming(mode: &str) -> &'static str {
+    if mode == "local" { STREAMING } else { STREAMING_DISTRIBUTED }
+}
+
 async fn while_running(mode: &str) {
     let server = start();
     let files = server.files();
@@ -176,7 +182,7 @@ async fn while_streaming(mode: &str) {
     set_mode(&client, mode).await;
     let token = client.cancel_token();
     let parameters: [i32; 0] = [];
-    let mut rows = Box::pin(client.query_raw(STREAMING, parameters).await.unwrap());
+    let mut rows = Box::pin(client.query_raw(streaming(mode), parameters).await.unwrap());
     for _ in 0..1_000 {
         rows.try_next().await.unwrap().expect("more rows");
     }
@@ -232,7 +238,7 @@ async fn reader_gone(mode: &str) {
     let driver = tokio::spawn(connection);
     set_mode(&client, mode).await;
     let parameters: [i32; 0] = [];
-    let mut rows = Box::pin(client.query_raw(STREAMING, parameters).await.unwrap());
+    let mut rows = Box::pin(client.query_raw(streaming(mode), parameters).await.unwrap());
     for _ in 0..100 {
         rows.try_next().await.unwrap().expect("more rows");
     }

@@ -134,7 +134,7 @@ async fn a_file_that_breaks_later_fails_its_query() {
 
     let file = directory.path().join("visits/1.parquet");
     let bytes = std::fs::read(&file).unwrap();
-    std::fs::write(&file, &bytes[..bytes.len() - 8]).unwrap();
+    std::fs::write(&file, &bytes[..4]).unwrap();
     for mode in ["local", "distributed"] {
         client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
         let error = client.simple_query("SELECT sum(seconds) FROM visits").await.expect_err("a broken file");

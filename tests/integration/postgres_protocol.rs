@@ -259,7 +259,7 @@ fn a_text_of_statements_stops_at_the_first_error() {
         wire.send(&query(sql));
         assert_eq!(wire.answer(), expected, "{sql}");
     };
-    check("select 1; select 1/0; select 2", &["T", "D 1", "C SELECT 1", "E ERROR 22012", "Z I"]);
+    check("select 1; select 1/0; select 2", &["T", "D 1", "C SELECT 1", "T", "E ERROR 22012", "Z I"]);
     check("select 1; selec 2", &["E ERROR 42601", "Z I"]);
     check("", &["I", "Z I"]);
     check(" ; -- nothing", &["I", "Z I"]);

@@ -1,36 +1,53 @@
-//! A limit on subqueries inside the expressions of subqueries.
+//! Limits on what can be planned in reasonable time: the depth of expressions, and of subqueries inside expressions.
 
-use datafusion::common::Result;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Expr, Statement, Visit, Visitor};
 
 /// DataFusion checks its plans in a way that takes twice the time for each level: 0.2 s at this one, hours at forty.
-pub(super) const SUBQUERY_LEVELS_MAX: usize = 16;
+const SUBQUERY_LEVELS_MAX: usize = 16;
 
-/// Whether subqueries in expressions (not those in FROM) are nested too deep to be planned.
-pub(super) fn is_too_deep(plan: &LogicalPlan) -> Result<bool> {
-    is_deeper(plan, SUBQUERY_LEVELS_MAX)
+/// A sum of so many terms takes a second: types are found anew for every part of it.
+const EXPRESSION_LEVELS_MAX: usize = 1_000;
+
+/// The limit that a statement exceeds, if it does. Subqueries in FROM have none but the parser's.
+pub(super) fn exceeded(statement: &Statement) -> Option<usize> {
+    match statement.visit(&mut Depth::default()) {
+        ControlFlow::Continue(()) => None,
+        ControlFlow::Break(limit) => Some(limit),
+    }
 }
 
-fn is_deeper(plan: &LogicalPlan, levels: usize) -> Result<bool> {
-    let mut deeper = false;
-    plan.apply(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                if let Expr::ScalarSubquery(subquery)
-                | Expr::Exists(Exists { subquery, .. })
-                | Expr::InSubquery(InSubquery { subquery, .. })
-                | Expr::SetComparison(SetComparison { subquery, .. }) = expr
-                {
-                    deeper |= match levels.checked_sub(1) {
-                        Some(rest) => is_deeper(&subquery.subquery, rest)?,
-                        None => true,
-                    };
-                }
-                Ok(if deeper { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-            })
-        })
-    })?;
-    Ok(deeper)
+#[derive(Default)]
+struct Depth {
+    expressions: usize,
+    subqueries: usize,
+}
+
+impl Visitor for Depth {
+    type Break = usize;
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<usize> {
+        self.expressions += 1;
+        if self.expressions > EXPRESSION_LEVELS_MAX {
+            return ControlFlow::Break(EXPRESSION_LEVELS_MAX);
+        }
+        if holds_query(expr) {
+            self.subqueries += 1;
+            if self.subqueries > SUBQUERY_LEVELS_MAX {
+                return ControlFlow::Break(SUBQUERY_LEVELS_MAX);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<usize> {
+        self.expressions -= 1;
+        self.subqueries -= usize::from(holds_query(expr));
+        ControlFlow::Continue(())
+    }
+}
+
+fn holds_query(expr: &Expr) -> bool {
+    matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
 }

@@ -46,7 +46,8 @@ pub(super) fn types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> DataFu
     let highest = implied.keys().copied().max().unwrap_or(0).max(declared.len());
     let data_type = |number: usize| {
         let declared = declared.get(number - 1).cloned().flatten();
-        declared.or_else(|| implied.get(&number).cloned().flatten())
+        let implied = implied.get(&number).cloned().flatten();
+        declared.or(implied.filter(|data_type| *data_type != DataType::Null))
     };
     Ok((1..=highest).map(data_type).collect())
 }

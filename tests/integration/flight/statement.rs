@@ -32,7 +32,7 @@ async fn one_schema_everywhere() {
     let mut client = Client::connect(server.flight()).await;
     for sql in [
         "SELECT * FROM types",
-        "SELECT e.id, d.name FROM employees e LEFT JOIN departments d ON d.code = e.department",
+        "SELECT e.id, d.title FROM employees e LEFT JOIN departments d ON d.code = e.department",
         "SELECT 1 AS one UNION ALL SELECT NULL",
         "SELECT department, count(*), sum(salary), avg(rating), min(hired) FROM employees GROUP BY department",
         "SELECT 'x' AS a, 1.5 AS b, NULL AS c, true AS d, date '2024-01-01' AS e, interval '1 day' AS f",
@@ -253,7 +253,9 @@ async fn a_drain_finishes_streams_and_refuses_calls() {
     let first = stream.message().await.unwrap().expect("a schema");
     server.terminate();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(client.query("SELECT 1").await.expect_err("refused").code(), Code::Unavailable);
+    // The server's answer, or the client's own after the server said that it goes away.
+    let refused = client.query("SELECT 1").await.expect_err("refused").code();
+    assert!([Code::Unavailable, Code::Cancelled].contains(&refused), "{refused}");
     let messages = stream::iter([Ok(first)]).chain(stream).map_err(arrow_flight::error::FlightError::from);
     let batches: Vec<_> =
         arrow_flight::decode::FlightRecordBatchStream::new_from_flight_data(messages).try_collect().await.unwrap();
