@@ -55,7 +55,7 @@ impl Engine {
             message: format!("the spill directory cannot be emptied: {error}"),
         })?;
         let runtime = runtime_env(config.memory_bytes, &config.spill_dir)?;
-        let local = local_session_state(local_session_config(config.parallelism), Arc::clone(&runtime));
+        let local = local_session_state(local_session_config(config.parallelism, config.memory_bytes), Arc::clone(&runtime));
         let distributed = cluster_session_state(cluster_session_config(), Some(runtime))?;
         let threads = QueryThreads::start(config.parallelism)?;
         Ok(Self { config, local, distributed, cluster, threads })

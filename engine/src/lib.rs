@@ -30,7 +30,7 @@ pub use execution::{Engine, Execution, Planned};
 pub use fetcher::PooledFetcher;
 pub use functions::{function_registry, register_functions};
 pub use interrupt::Interrupt;
-pub use memory::{default_memory_bytes, sweep_directory};
+pub use memory::{default_memory_bytes, sort_spill_reservation, sweep_directory};
 pub use object_store::ObjectStores;
 pub use router::Route;
 pub use session_state::{CatalogLists, cluster_session_config, cluster_session_state, runtime_env};

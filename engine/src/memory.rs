@@ -13,6 +13,13 @@ pub(crate) fn memory_pool(bytes: usize) -> Arc<dyn MemoryPool> {
     Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED))
 }
 
+/// What each partition of a sort keeps for merging what it spilled: DataFusion's 10 MB, less in a pool that a few of those
+/// would fill. `bytes` is the pool's size.
+pub fn sort_spill_reservation(bytes: usize, partitions: usize) -> usize {
+    const SHARE: usize = 8;
+    (bytes / partitions.max(1) / SHARE).min(10 << 20)
+}
+
 /// The memory this process may use: the cgroup's limit, else the machine's memory, times `share`.
 pub fn default_memory_bytes(share: f64) -> usize {
     let system = sysinfo::System::new_with_specifics(

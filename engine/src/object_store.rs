@@ -1,5 +1,8 @@
 //! URL → object store. One client per scheme and bucket, made at first use and shared by every query.
 
+mod local_files;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::error::{DataFusionError, Result};
@@ -9,10 +12,10 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
-use object_store::local::LocalFileSystem;
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use url::Url;
+
+use local_files::LocalFiles;
 
 /// The object stores of a process. Credentials come from the environment or the instance's role, never from a query.
 #[derive(Debug, Default)]
@@ -32,7 +35,7 @@ impl ObjectStores {
                 .ok_or_else(|| DataFusionError::Configuration(format!("{url}: the URL names no bucket")))
         };
         let store: Arc<dyn ObjectStore> = match url.scheme() {
-            "file" => Arc::new(LocalFileSystem::new()),
+            "file" => Arc::new(LocalFiles::default()),
             "s3" | "s3a" => Arc::new(
                 AmazonS3Builder::from_env().with_bucket_name(bucket()?).with_allow_http(true).build()?,
             ),

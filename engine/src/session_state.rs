@@ -21,7 +21,7 @@ use crate::checked_integers::CheckedIntegers;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::functions::register_functions;
-use crate::memory::memory_pool;
+use crate::memory::{memory_pool, sort_spill_reservation};
 use crate::object_store::ObjectStores;
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
@@ -45,9 +45,11 @@ pub fn runtime_env(memory_bytes: usize, spill_dir: &std::path::Path) -> Result<A
         .build_arc()
 }
 
-/// Settings of plans that run in this process on `parallelism` threads.
-pub(crate) fn local_session_config(parallelism: usize) -> SessionConfig {
-    let mut config = common_session_config().with_target_partitions(parallelism);
+/// Settings of plans that run in this process on `parallelism` threads with a pool of `memory_bytes`.
+pub(crate) fn local_session_config(parallelism: usize, memory_bytes: usize) -> SessionConfig {
+    let mut config = common_session_config()
+        .with_target_partitions(parallelism)
+        .with_sort_spill_reservation_bytes(sort_spill_reservation(memory_bytes, parallelism));
     config.options_mut().execution.parquet.pushdown_filters = true;
     config
 }

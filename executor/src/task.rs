@@ -192,10 +192,11 @@ impl TaskRunner {
             &task.session_config,
         )?;
         let functions = task.function_registry;
+        let reservation = self.resources.sort_spill_reservation(task.vcores_consumed);
         let context = Arc::new(TaskContext::new(
             Some(format!("{}/{}/{}", key.job_id, key.stage_id, key.task_id)),
             task.session_id,
-            task.session_config,
+            task.session_config.with_sort_spill_reservation_bytes(reservation),
             functions.scalar_functions.clone(),
             functions.higher_order_functions.clone(),
             functions.aggregate_functions.clone(),

@@ -10,7 +10,7 @@ mod depth;
 mod like_escape;
 pub(crate) mod nearest;
 mod origins;
-mod output_names;
+pub(crate) mod output_names;
 mod parameters;
 
 use std::sync::Arc;

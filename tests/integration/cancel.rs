@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt;
 use tokio_postgres::Client;
 
-use crate::client::{PATIENCE, cancel, connect, describe, sql_state, value};
+use crate::client::{PATIENCE, cancel, connect, connect_with_driver, describe, sql_state, value};
 use crate::server::Server;
 
 /// What a person waits for at most after Ctrl-C.
@@ -206,13 +206,7 @@ async fn while_streaming(mode: &str) {
 async fn connection_dropped(mode: &str, sql: &'static str) {
     let server = Server::start(&["--sample", "tpch=0.01", "--memory", "64MiB"]);
     let files = server.files();
-    let (client, connection) = tokio_postgres::connect(
-        &format!("host=127.0.0.1 port={} user=tester dbname=arbalest", server.postgres().port()),
-        tokio_postgres::NoTls,
-    )
-    .await
-    .unwrap();
-    let driver = tokio::spawn(connection);
+    let (client, driver) = connect_with_driver(server.postgres()).await;
     set_mode(&client, mode).await;
     let statement = tokio::spawn(async move { client.simple_query(sql).await.map(drop) });
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -229,13 +223,7 @@ async fn connection_dropped(mode: &str, sql: &'static str) {
 async fn reader_gone(mode: &str) {
     let server = start();
     let files = server.files();
-    let (client, connection) = tokio_postgres::connect(
-        &format!("host=127.0.0.1 port={} user=tester dbname=arbalest", server.postgres().port()),
-        tokio_postgres::NoTls,
-    )
-    .await
-    .unwrap();
-    let driver = tokio::spawn(connection);
+    let (client, driver) = connect_with_driver(server.postgres()).await;
     set_mode(&client, mode).await;
     let parameters: [i32; 0] = [];
     let mut rows = Box::pin(client.query_raw(streaming(mode), parameters).await.unwrap());

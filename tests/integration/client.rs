@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
 
 /// The protocol messages a hanging test waits for at most.
@@ -15,6 +16,18 @@ pub async fn connect(address: SocketAddr) -> Client {
 
 /// The same for a server that may refuse.
 pub async fn try_connect(address: SocketAddr) -> Result<Client, tokio_postgres::Error> {
+    // An error of the connection is reported again by every call on the client.
+    Ok(open(address).await?.0)
+}
+
+/// A connection and the task that drives it: aborted, it closes the socket as a killed client does.
+pub async fn connect_with_driver(address: SocketAddr) -> (Client, Driver) {
+    open(address).await.expect("a connection")
+}
+
+pub type Driver = JoinHandle<Result<(), tokio_postgres::Error>>;
+
+async fn open(address: SocketAddr) -> Result<(Client, Driver), tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::Config::new()
         .host(address.ip().to_string())
         .port(address.port())
@@ -24,11 +37,7 @@ pub async fn try_connect(address: SocketAddr) -> Result<Client, tokio_postgres::
         .connect_timeout(PATIENCE)
         .connect(NoTls)
         .await?;
-    tokio::spawn(async move {
-        // An error of the connection is reported again by every call on the client.
-        let _ = connection.await;
-    });
-    Ok(client)
+    Ok((client, tokio::spawn(connection)))
 }
 
 /// Sends a CancelRequest.

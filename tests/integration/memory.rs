@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 
 use crate::cancel::idle;
-use crate::client::{connect, value};
+use crate::client::{connect, connect_with_driver, value};
 use crate::server::Server;
 
 const MIB: u64 = 1024 * 1024;
@@ -81,7 +81,7 @@ async fn large_result(mode: &str) {
 async fn slow_reader(mode: &str) {
     let server = Server::start(&["--sample", "tpch=0.01"]);
     let files = server.files();
-    let client = connect(server.postgres()).await;
+    let (client, driver) = connect_with_driver(server.postgres()).await;
     client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
     let parameters: [i32; 0] = [];
     // A cluster keeps a result on its disks before it sends it.
@@ -100,7 +100,8 @@ async fn slow_reader(mode: &str) {
     // Another session is not held up.
     let other = connect(server.postgres()).await;
     assert_eq!(value(&other, "SELECT count(*) FROM nation").await.as_deref(), Some("25"));
-    drop(rows);
-    drop(client);
+    // Without its driver the client closes the socket; with it, it would read the rest of the rows.
+    driver.abort();
+    let _ = driver.await;
     idle(&server, &files).await;
 }

@@ -23,6 +23,15 @@ pub(super) fn shown_name(name: &str) -> &str {
     name.split(REPEATED).next().unwrap_or(name)
 }
 
+/// A plan's text without the marks that make names unique.
+pub(crate) fn shown_text(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (index, part) in text.split(REPEATED).enumerate() {
+        shown.push_str(if index == 0 { part } else { part.trim_start_matches(|c: char| c.is_ascii_digit()) });
+    }
+    shown
+}
+
 struct NameOutputs;
 
 impl VisitorMut for NameOutputs {

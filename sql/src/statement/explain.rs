@@ -14,6 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::select;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
+use crate::planner::output_names::shown_text;
 use crate::response::{Response, Rows};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
@@ -59,7 +60,7 @@ pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, expla
     let mut lines = Vec::new();
     if verbose {
         lines.push("Logical plan:".to_owned());
-        lines.extend(indented(&routed.logical.display_indent().to_string()));
+        lines.extend(indented(&shown_text(&routed.logical.display_indent().to_string())));
         lines.push("Physical plan:".to_owned());
     }
     let route = routed.planned.route.clone();
@@ -92,7 +93,7 @@ pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, expla
 }
 
 fn plan_lines(plan: DisplayableExecutionPlan<'_>, verbose: bool) -> Vec<String> {
-    plan.indent(verbose).to_string().lines().map(str::to_owned).collect()
+    shown_text(&plan.indent(verbose).to_string()).lines().map(str::to_owned).collect()
 }
 
 fn indented(text: &str) -> impl Iterator<Item = String> + '_ {
