@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use ballista_core::config::BALLISTA_SHUFFLE_COMPRESSION_CODEC;
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use datafusion::catalog::CatalogProviderList;
@@ -62,7 +63,12 @@ pub fn cluster_session_config() -> SessionConfig {
         .with_ballista_logical_extension_codec(logical_codec())
         .with_ballista_physical_extension_codec(physical_codec())
         .with_ballista_grpc_client_max_message_size(MESSAGE_BYTES_MAX);
-    config.options_mut().execution.parquet.pushdown_filters = true;
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = true;
+    if let Err(error) = options.set(BALLISTA_SHUFFLE_COMPRESSION_CODEC, "none") {
+        // Slower, not wrong.
+        tracing::warn!(%error, "shuffle files are compressed");
+    }
     config
 }
 

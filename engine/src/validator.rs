@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -50,8 +51,10 @@ fn refuse_leaf(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
         return Some(format!("{} cannot be divided among tasks", plan.name()));
     };
     let source: &dyn std::any::Any = scan.data_source().as_ref();
-    if source.is::<FileScanConfig>() {
-        return None;
+    if let Some(files) = source.downcast_ref::<FileScanConfig>() {
+        // An executor would take compressed text for text, and find no rows.
+        let is_compressed = files.file_compression_type != FileCompressionType::UNCOMPRESSED;
+        return is_compressed.then(|| "tasks cannot read compressed text files".into());
     }
     match source.downcast_ref::<MemorySourceConfig>() {
         // The limit would be lost when the scheduler restricts the scan to a task's partitions.

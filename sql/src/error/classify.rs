@@ -190,6 +190,10 @@ fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Erro
     if has("resources exhausted") || has("resourcesexhausted") || has("failed to allocate") {
         return out_of_memory(message);
     }
+    // The file is shorter than it was when it was opened.
+    if has("requested range was invalid") || has("failed to fetch metadata for file") {
+        return at(SqlState::DATA_CORRUPTED, format!("a file cannot be read: {message}"), position);
+    }
     let sql_state = if has("overflow") || has("out of range") || has("can't cast value") || has("too large to store") || has("outside the range") {
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE
     } else if has("error parsing timestamp") || has("error parsing date") || has("cannot cast string") && (has("date") || has("time") || has("interval")) {
