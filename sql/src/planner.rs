@@ -12,10 +12,12 @@ pub(crate) mod nearest;
 mod origins;
 pub(crate) mod output_names;
 mod parameters;
+mod standard_forms;
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
@@ -86,6 +88,7 @@ pub(crate) async fn plan_query(
 ) -> Result<PlannedQuery> {
     let mut query = query.clone();
     balance::balance_chains(&mut query);
+    standard_forms::rewrite_queries(&mut query)?;
     like_escape::rewrite_escapes(&mut query);
     if let Some(depth_max) = depth::exceeded(&query) {
         return Err(Error::TooDeep { depth_max });
@@ -104,7 +107,14 @@ pub(crate) async fn plan_query(
     }
     let logical = cardinality::check_scalar_subqueries(logical).map_err(fail)?;
     let parameter_types = parameters::types(&logical, declared).map_err(fail)?;
-    let (schema, origins) = describe(&logical, snapshot);
+    let (schema, origins) = match has_union(&logical).map_err(fail)? {
+        // The branches' types become one only now.
+        true => {
+            let analyzed = state.analyzer().execute_and_check(logical.clone(), state.config_options(), |_, _| {});
+            describe(&analyzed.map_err(fail)?, snapshot)
+        }
+        false => describe(&logical, snapshot),
+    };
     Ok(PlannedQuery {
         logical,
         schema,
@@ -113,6 +123,10 @@ pub(crate) async fn plan_query(
         catalog_version: snapshot.version,
         only_catalog: uses.only_catalog(),
     })
+}
+
+fn has_union(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
+    plan.exists(|node| Ok(matches!(node, LogicalPlan::Union(_))))
 }
 
 /// The schema and the origins of a plan's columns, as a client is told.

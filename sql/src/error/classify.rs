@@ -1,7 +1,7 @@
 //! Puts DataFusion's and Ballista's errors into SQLSTATE classes and PostgreSQL's words.
 
 use arrow::error::ArrowError;
-use datafusion::common::SchemaError;
+use datafusion::common::{SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 
 use super::Error;
@@ -53,9 +53,10 @@ pub(super) fn datafusion_error(error: &DataFusionError, text: Option<&str>) -> E
         DataFusionError::SQL(parse_error, _) => parser_error(parse_error, text.unwrap_or_default()),
         DataFusionError::SchemaError(schema_error, _) => schema(schema_error, position),
         DataFusionError::ArrowError(arrow_error, _) => arrow(arrow_error, position),
-        DataFusionError::NotImplemented(message) => {
-            at(SqlState::FEATURE_NOT_SUPPORTED, clean(message), position)
-        }
+        DataFusionError::NotImplemented(message) => match between(message, "Unsupported SQL type ", "") {
+            Some(name) => at(SqlState::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"), position),
+            None => at(SqlState::FEATURE_NOT_SUPPORTED, clean(message), position),
+        },
         DataFusionError::Plan(message) => plan(&clean(message), position),
         DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
         DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
@@ -97,6 +98,13 @@ fn schema(error: &SchemaError, position: Option<usize>) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let name = field.flat_name().replace('"', "");
+            let known = |table: &TableReference| {
+                valid_fields.iter().filter_map(|column| column.relation.as_ref()).any(|known| known.resolved_eq(table))
+            };
+            if let Some(table) = field.relation.as_ref().filter(|table| !valid_fields.is_empty() && !known(table)) {
+                let message = format!("missing FROM-clause entry for table \"{}\"", table.table());
+                return at(SqlState::UNDEFINED_TABLE, message, position);
+            }
             let candidates = valid_fields.iter().map(|column| column.name().to_owned());
             Error::UndefinedColumn { nearest: nearest_name(field.name(), candidates), name, position }
         }
@@ -160,9 +168,11 @@ fn plan(message: &str, position: Option<usize>) -> Error {
     if let Some(name) = between(message, "failed to resolve catalog: ", "") {
         return Error::UndefinedDatabase { name };
     }
-    let sql_state = if lower.contains("group by") || lower.contains("aggregate") && lower.contains("nested") {
+    let sql_state = if lower.contains("group by") || lower.contains("aggregate") && (lower.contains("nested") || lower.contains("not allowed")) {
         SqlState::GROUPING_ERROR
-    } else if lower.contains("no function matches") || lower.contains("failed to coerce arguments") || lower.contains("expects") && lower.contains("argument") {
+    } else if lower.contains("order by column out of bounds") {
+        SqlState::INVALID_COLUMN_REFERENCE
+    } else if lower.contains("coerce arithmetic expression") || lower.contains("no function matches") || lower.contains("failed to coerce arguments") || lower.contains("expects") && lower.contains("argument") {
         SqlState::UNDEFINED_FUNCTION
     } else if lower.contains("cannot coerce")
         || lower.contains("cannot infer common")

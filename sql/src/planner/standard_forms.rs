@@ -1,0 +1,72 @@
+//! Forms of the SQL standard: those that have a twin which the engine knows, and those that it would answer wrongly.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, VisitMut,
+    VisitorMut,
+};
+
+use crate::error::{Error, Result};
+
+/// `FETCH FIRST n ROWS ONLY` becomes `LIMIT n`. Wrong answers become errors.
+pub(super) fn rewrite_queries(statement: &mut Statement) -> Result<()> {
+    match statement.visit(&mut RewriteQueries) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct RewriteQueries;
+
+impl VisitorMut for RewriteQueries {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        rewrite_fetch(query);
+        check_set_operations(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        let joins = select.from.iter().flat_map(|table| &table.joins);
+        for join in joins {
+            // The column that both sides share would be the left side's, NULL where only the right side has a row.
+            if let JoinOperator::FullOuter(JoinConstraint::Using(_) | JoinConstraint::Natural) = &join.join_operator {
+                return ControlFlow::Break(Error::Unsupported {
+                    what: "FULL JOIN with USING or NATURAL".into(),
+                    hint: Some("Write the condition with ON, and coalesce(a.x, b.x) for the column.".into()),
+                });
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn rewrite_fetch(query: &mut Query) {
+    let Some(fetch) = &query.fetch else { return };
+    if fetch.with_ties || fetch.percent {
+        return;
+    }
+    let one = || datafusion::sql::sqlparser::ast::Expr::value(datafusion::sql::sqlparser::ast::Value::Number("1".into(), false));
+    let count = fetch.quantity.clone().unwrap_or_else(one);
+    match &mut query.limit_clause {
+        None => {
+            query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(count), offset: None, limit_by: vec![] });
+        }
+        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(count),
+        Some(_) => return,
+    }
+    query.fetch = None;
+}
+
+/// The engine decides EXCEPT ALL and INTERSECT ALL by whether a row is on the other side, not by how often.
+fn check_set_operations(mut body: &SetExpr) -> ControlFlow<Error> {
+    while let SetExpr::SetOperation { op, set_quantifier, left, right } = body {
+        if *set_quantifier == SetQuantifier::All && matches!(op, SetOperator::Except | SetOperator::Intersect) {
+            return ControlFlow::Break(Error::unsupported(format!("{op} ALL")));
+        }
+        check_set_operations(right)?;
+        body = left;
+    }
+    ControlFlow::Continue(())
+}
