@@ -17,6 +17,7 @@ use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngin
 use ballista_executor::executor::{Executor, TasksDrainedFuture};
 use ballista_executor::metrics::LoggingMetricsCollector;
 use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
 use engine::Interrupt;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use parking_lot::Mutex;
@@ -182,6 +183,9 @@ impl TaskRunner {
         interrupt: &Interrupt,
         status: &mut TaskStatus,
     ) -> Result<SuccessfulTask, BallistaError> {
+        // Tasks of a union run some of its branches each. The scheduler takes metrics of another number of operators for an
+        // error, forgets the task and waits for it for ever; it does without metrics.
+        let has_metrics = !has_union(&task.plan);
         let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
             task.job_id,
             task.stage_id,
@@ -204,11 +208,13 @@ impl TaskRunner {
             self.resources.for_task(task.vcores_consumed)?,
         ));
         let partitions = self.executor.execute_query_stage(key, Arc::clone(&stage), context).await?;
-        status.metrics = stage
-            .collect_plan_metrics()
-            .into_iter()
-            .map(TryInto::try_into)
-            .collect::<Result<Vec<OperatorMetricsSet>, _>>()?;
+        if has_metrics {
+            status.metrics = stage
+                .collect_plan_metrics()
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<Vec<OperatorMetricsSet>, _>>()?;
+        }
         Ok(SuccessfulTask {
             executor_id: self.executor.metadata.id.clone(),
             partitions,
@@ -227,6 +233,10 @@ impl Drop for TaskRunner {
             threads.shutdown_background();
         }
     }
+}
+
+fn has_union(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    matches!(plan.name(), "UnionExec" | "InterleaveExec") || plan.children().into_iter().any(has_union)
 }
 
 fn key(task: &TaskDefinition) -> TaskKey {
