@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use ballista_core::config::BALLISTA_ADAPTIVE_PLANNER_ENABLED;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::CatalogProviderList;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Join, JoinType, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
@@ -126,32 +124,16 @@ impl Engine {
     pub async fn run_distributed(
         &self,
         name: String,
-        mut state: SessionState,
+        state: SessionState,
         plan: LogicalPlan,
         schema: SchemaRef,
     ) -> Result<Execution> {
-        if has_outer_join(&plan)? {
-            // Planning again after each stage never ends for an outer join one side of which turns out to be empty.
-            state.config_mut().options_mut().set(BALLISTA_ADAPTIVE_PLANNER_ENABLED, "false")?;
-        }
         metrics::query_routed(&Route::Distributed { reason: String::new() });
         let cluster = self.cluster.clone().ok_or(Error::NoCluster)?;
         let context = Arc::new(SessionContext::new_with_state(state));
         let rows = run_job(cluster, JobSubmission { name, context, plan }).await?;
         Ok(rows.map(move |batch| conform(&batch?, &schema)).boxed())
     }
-}
-
-fn has_outer_join(plan: &LogicalPlan) -> Result<bool> {
-    let is_outer = |node: &LogicalPlan| {
-        matches!(node, LogicalPlan::Join(Join { join_type: JoinType::Left | JoinType::Right | JoinType::Full, .. }))
-    };
-    let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        found |= is_outer(node);
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
 }
 
 fn derive(
