@@ -149,7 +149,10 @@ async fn a_file_that_breaks_later_fails_its_query() {
         // Either the listing is fresh and the file is simply gone, or the plan names a file that is missing.
         match client.simple_query("SELECT sum(seconds) FROM visits").await {
             Ok(_) => {}
-            Err(error) => assert_eq!(sql_state(&error), "58P01", "{mode}: {}", describe(&error)),
+            // The reader of Parquet has its own words for it.
+            Err(error) => {
+                assert!(["58P01", "XX001"].contains(&sql_state(&error).as_str()), "{mode}: {}", describe(&error));
+            }
         }
         assert_eq!(value(&client, "SELECT count(*) FROM employees").await.as_deref(), Some("12"));
     }
