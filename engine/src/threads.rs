@@ -1,9 +1,9 @@
 //! The threads on which queries compute, so that those that serve connections answer while every core is busy.
 
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, StreamExt};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -18,6 +18,7 @@ const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct QueryThreads {
+    threads: Handle,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -31,7 +32,7 @@ impl QueryThreads {
             .enable_all()
             .build()
             .map_err(|source| Error::Threads { source })?;
-        Ok(Self { runtime: Some(runtime) })
+        Ok(Self { threads: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
     /// The rows of the stream that `open` makes, computed here. Dropping them ends the work.
@@ -41,8 +42,7 @@ impl QueryThreads {
         interrupt: Interrupt,
     ) -> Execution {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-        let Some(runtime) = &self.runtime else { return stream::empty().boxed() };
-        let work = runtime.spawn(async move {
+        let work = self.threads.spawn(async move {
             let mut rows = match open() {
                 Ok(rows) => rows,
                 Err(error) => return drop(sender.send(Err(error)).await),

@@ -34,21 +34,11 @@ fn refuse_node(plan: &Arc<dyn ExecutionPlan>, depth: usize) -> Option<String> {
     if matches!(plan.output_partitioning(), Partitioning::Range(_)) {
         return Some(format!("{} is range partitioned, which tasks cannot be restricted to", plan.name()));
     }
-    if plan.name() == "UnionExec" && contains(plan, "RepartitionExec") {
-        if let Some(leaf) = ["PlaceholderRowExec", "EmptyExec"].into_iter().find(|leaf| contains(plan, leaf)) {
-            // The stage's tasks are counted by its shuffle input, and the rest of its partitions are waited for.
-            return Some(format!("a union of rows from another stage with {leaf}"));
-        }
-    }
     let children = plan.children();
     if children.is_empty() {
         return refuse_leaf(plan);
     }
     children.into_iter().find_map(|child| refuse_node(child, depth + 1))
-}
-
-fn contains(plan: &Arc<dyn ExecutionPlan>, operator: &str) -> bool {
-    plan.name() == operator || plan.children().into_iter().any(|child| contains(child, operator))
 }
 
 fn refuse_leaf(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {

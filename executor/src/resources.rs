@@ -25,9 +25,9 @@ impl Resources {
         Arc::clone(&self.shared)
     }
 
-    /// What a task's sorts keep for merging, in bytes.
-    pub(crate) fn sort_spill_reservation(&self, vcores: u32) -> usize {
-        engine::sort_spill_reservation(self.bytes_per_vcore.saturating_mul(vcores.max(1) as usize), vcores as usize)
+    /// What each partition of a task's sort keeps for merging, in bytes.
+    pub(crate) fn sort_spill_reservation(&self) -> usize {
+        engine::sort_spill_reservation(self.bytes_per_vcore, 1)
     }
 
     /// A pool of its own for a task, as large as its share of the vcores.

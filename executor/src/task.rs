@@ -196,7 +196,7 @@ impl TaskRunner {
             &task.session_config,
         )?;
         let functions = task.function_registry;
-        let reservation = self.resources.sort_spill_reservation(task.vcores_consumed);
+        let reservation = self.resources.sort_spill_reservation();
         let context = Arc::new(TaskContext::new(
             Some(format!("{}/{}/{}", key.job_id, key.stage_id, key.task_id)),
             task.session_id,

@@ -15,7 +15,6 @@ use sql::{PreparedStatement, Response, ScalarValue, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Connection, Failure};
-use super::copy::CopyRows;
 use super::describe::row_description;
 use super::error::{Error, put_message};
 use super::from_wire;
@@ -200,11 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let form = Form::DataRows { formats: portal.formats.clone(), settings };
                 self.send_rows(portal, Box::new(RowStream::new(rows, form, deadline)), rows_max).await
             }
-            Response::CopyOut { rows, options } => {
-                let settings = Settings::read(|name| self.session.setting(name));
-                let form = Form::Copy(CopyRows::new(options, settings));
-                self.copy_out(RowStream::new(rows, form, deadline)).await
-            }
+            Response::CopyOut { rows, options } => self.copy_out(rows, options, deadline).await,
             Response::Command { tag, rows } => {
                 self.command_done(tag, rows);
                 Ok(0)

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pgwire::messages::response::EmptyQueryResponse;
-use sql::{Response, Statement};
+use sql::{CopyOptions, Response, Rows, Statement};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Connection, Failure};
@@ -50,11 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.put_command_complete(rows_tag(stream.command(), sent.rows));
                 Ok(sent.rows)
             }
-            Response::CopyOut { rows, options } => {
-                let settings = Settings::read(|name| self.session.setting(name));
-                let form = Form::Copy(CopyRows::new(options, settings));
-                self.copy_out(RowStream::new(rows, form, deadline)).await
-            }
+            Response::CopyOut { rows, options } => self.copy_out(rows, options, deadline).await,
             Response::Command { tag, rows } => {
                 self.command_done(tag, rows);
                 Ok(0)
@@ -66,8 +62,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Sends all rows of a COPY; gives their number.
-    pub(super) async fn copy_out(&mut self, mut stream: RowStream) -> Result<u64, Failure> {
+    /// Sends all rows of a COPY; gives their number. Later than `deadline` they are an error.
+    pub(super) async fn copy_out(
+        &mut self,
+        rows: Rows,
+        options: CopyOptions,
+        deadline: Option<tokio::time::Instant>,
+    ) -> Result<u64, Failure> {
+        let settings = Settings::read(|name| self.session.setting(name));
+        let mut stream = RowStream::new(rows, Form::Copy(CopyRows::new(options, settings)), deadline);
         stream.put_copy_start(&mut self.io.socket.output)?;
         let sent = stream.send(&mut self.io, None).await?;
         stream.put_copy_end(&mut self.io.socket.output)?;

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, VisitMut,
-    VisitorMut,
+    Expr, JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, Value,
+    VisitMut, VisitorMut,
 };
 
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ fn rewrite_fetch(query: &mut Query) {
     if fetch.with_ties || fetch.percent {
         return;
     }
-    let one = || datafusion::sql::sqlparser::ast::Expr::value(datafusion::sql::sqlparser::ast::Value::Number("1".into(), false));
+    let one = || Expr::value(Value::Number("1".into(), false));
     let count = fetch.quantity.clone().unwrap_or_else(one);
     match &mut query.limit_clause {
         None => {
