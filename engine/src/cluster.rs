@@ -1,4 +1,4 @@
-//! The scheduler as seen by a server: submit a logical plan, hear how it goes, cancel it, forget it.
+//! The scheduler as seen by a server: submit a plan, hear how it goes, cancel it, forget it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ballista_core::serde::scheduler::PartitionLocation;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use tokio::sync::mpsc;
 
@@ -26,9 +26,9 @@ impl fmt::Display for JobId {
 pub struct JobSubmission {
     /// What people see in lists of jobs.
     pub name: String,
-    /// Built by [`crate::cluster_session_state`].
+    /// Its settings go to the executors.
     pub context: Arc<SessionContext>,
-    pub plan: LogicalPlan,
+    pub plan: Arc<dyn ExecutionPlan>,
 }
 
 /// What the scheduler says of a job.

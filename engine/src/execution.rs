@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::CatalogProviderList;
+use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -13,8 +14,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
 use futures::StreamExt;
 
+use crate::broadcast;
 use crate::cluster::{Cluster, JobSubmission};
-use crate::config::{EngineConfig, ExecutionMode};
+use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::job::{conform, run_job};
@@ -40,12 +42,18 @@ pub struct Engine {
     threads: QueryThreads,
 }
 
-/// A query planned for this process, and where it is to run.
+/// A query planned for this process.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct LocalPlan {
     pub physical: Arc<dyn ExecutionPlan>,
-    pub route: Route,
     interrupt: Interrupt,
+}
+
+/// A query planned for the cluster, which can run it.
+#[derive(Clone, Debug)]
+pub struct ClusterPlan {
+    pub physical: Arc<dyn ExecutionPlan>,
+    state: SessionState,
 }
 
 impl Engine {
@@ -94,44 +102,45 @@ impl Engine {
         })
     }
 
-    /// Plans `logical` for this process and says where the router would run it. The validator has not spoken yet.
-    pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan, mode: ExecutionMode) -> Result<Planned> {
-        let physical = state.create_physical_plan(logical).await?;
-        let route = router::choose(mode, &physical, self.config.local_bytes_max, self.cluster.is_some());
+    /// Plans `logical` for this process with a state from [`Engine::local_state`].
+    pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
         let interrupt = Interrupt::new();
-        Ok(Planned { physical: interrupt.install(physical)?, route, interrupt })
+        let physical = interrupt.install(state.create_physical_plan(logical).await?)?;
+        Ok(LocalPlan { physical, interrupt })
     }
 
-    /// The reason why the cluster cannot run `logical`, which was planned with [`Engine::cluster_state`].
-    pub async fn refusal(&self, state: &SessionState, logical: &LogicalPlan) -> Option<String> {
+    /// Where a query should run that may run anywhere. Whether the cluster can run it is not asked.
+    pub fn route(&self, plan: &LocalPlan) -> Route {
+        router::choose(&plan.physical, self.config.local_bytes_max, self.cluster.is_some())
+    }
+
+    /// Plans `logical` for the cluster with a state from [`Engine::cluster_state`]. The error is why the cluster cannot run it.
+    pub async fn plan_for_cluster(&self, mut state: SessionState, logical: &LogicalPlan) -> Result<ClusterPlan, String> {
         if self.cluster.is_none() {
-            return Some("no cluster is configured".into());
+            return Err("no cluster is configured".into());
         }
-        match state.create_physical_plan(logical).await {
-            Ok(plan) => validator::refusal(&plan),
-            Err(error) => Some(error.find_root().strip_backtrace()),
+        let root = |error: DataFusionError| error.find_root().strip_backtrace();
+        let physical = state.create_physical_plan(logical).await.map_err(root)?;
+        if let Some(reason) = validator::refusal(&physical) {
+            return Err(reason);
         }
+        broadcast::keep_choices(&physical, state.config_mut().options_mut()).map_err(root)?;
+        Ok(ClusterPlan { physical, state })
     }
 
     /// Runs a plan in this process.
-    pub fn run_local(&self, state: &SessionState, planned: &Planned) -> Execution {
+    pub fn run_local(&self, state: &SessionState, planned: &LocalPlan) -> Execution {
         metrics::query_routed(&Route::Local { reason: String::new() });
         let (plan, context) = (Arc::clone(&planned.physical), state.task_ctx());
         self.threads.run(move || Ok(execute_stream(plan, context)?), planned.interrupt.clone())
     }
 
     /// Runs a plan on the cluster. Its batches are given the types of `schema`.
-    pub async fn run_distributed(
-        &self,
-        name: String,
-        state: SessionState,
-        plan: LogicalPlan,
-        schema: SchemaRef,
-    ) -> Result<Execution> {
+    pub async fn run_distributed(&self, name: String, plan: ClusterPlan, schema: SchemaRef) -> Result<Execution> {
         metrics::query_routed(&Route::Distributed { reason: String::new() });
         let cluster = self.cluster.clone().ok_or(Error::NoCluster)?;
-        let context = Arc::new(SessionContext::new_with_state(state));
-        let rows = run_job(cluster, JobSubmission { name, context, plan }).await?;
+        let context = Arc::new(SessionContext::new_with_state(plan.state));
+        let rows = run_job(cluster, JobSubmission { name, context, plan: plan.physical }).await?;
         Ok(rows.map(move |batch| conform(&batch?, &schema)).boxed())
     }
 }

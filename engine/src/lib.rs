@@ -3,10 +3,12 @@
 //! [`Engine`] plans and runs a query here or, through a [`Cluster`], on executors. The session states, functions and
 //! codecs built in this crate are the same in every process.
 
+mod broadcast;
 mod checked_integers;
 mod cluster;
 mod codec;
 mod config;
+mod dynamic_filters;
 mod error;
 mod execution;
 mod fetcher;
@@ -25,12 +27,13 @@ mod validator;
 pub use cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 pub use codec::{logical_codec, physical_codec};
 pub use config::{EngineConfig, ExecutionMode, MESSAGE_BYTES_MAX};
+pub use dynamic_filters::push_dynamic_filters;
 pub use error::{Error, Result};
-pub use execution::{Engine, Execution, Planned};
+pub use execution::{ClusterPlan, Engine, Execution, LocalPlan};
 pub use fetcher::PooledFetcher;
 pub use functions::{function_registry, register_functions};
 pub use interrupt::Interrupt;
 pub use memory::{default_memory_bytes, sort_spill_reservation, sweep_directory};
 pub use object_store::ObjectStores;
 pub use router::Route;
-pub use session_state::{CatalogLists, cluster_session_config, cluster_session_state, runtime_env};
+pub use session_state::{cluster_session_config, cluster_session_state, runtime_env};

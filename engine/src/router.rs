@@ -17,6 +17,15 @@ pub enum Route {
 }
 
 impl Route {
+    /// The route of a statement whose session asks for one.
+    pub fn forced(mode: ExecutionMode) -> Self {
+        let reason = format!("arbalest.execution_mode is {}", mode.name());
+        match mode {
+            ExecutionMode::Distributed => Self::Distributed { reason },
+            ExecutionMode::Local | ExecutionMode::Auto => Self::Local { reason },
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Local { .. } => "local",
@@ -40,18 +49,17 @@ pub(crate) struct ScanSize {
     pub files: usize,
 }
 
-/// The first choice for a plan, before the validator has seen the cluster's plan.
-pub(crate) fn choose(mode: ExecutionMode, plan: &Arc<dyn ExecutionPlan>, local_bytes_max: u64, has_cluster: bool) -> Route {
+/// The choice for a plan that may run anywhere, before the validator has seen the cluster's plan.
+pub(crate) fn choose(plan: &Arc<dyn ExecutionPlan>, local_bytes_max: u64, has_cluster: bool) -> Route {
     let size = scan_size(plan);
-    match mode {
-        ExecutionMode::Local => Route::Local { reason: "arbalest.execution_mode is local".into() },
-        ExecutionMode::Distributed => Route::Distributed { reason: "arbalest.execution_mode is distributed".into() },
-        ExecutionMode::Auto if !has_cluster => Route::Local { reason: "no cluster is configured".into() },
-        ExecutionMode::Auto if size.files == 0 => Route::Local { reason: "reads no files".into() },
-        ExecutionMode::Auto if size.bytes <= local_bytes_max => {
-            Route::Local { reason: format!("reads {}, at most {}", size, Bytes(local_bytes_max)) }
-        }
-        ExecutionMode::Auto => Route::Distributed { reason: format!("reads {}, more than {}", size, Bytes(local_bytes_max)) },
+    if !has_cluster {
+        Route::Local { reason: "no cluster is configured".into() }
+    } else if size.files == 0 {
+        Route::Local { reason: "reads no files".into() }
+    } else if size.bytes <= local_bytes_max {
+        Route::Local { reason: format!("reads {}, at most {}", size, Bytes(local_bytes_max)) }
+    } else {
+        Route::Distributed { reason: format!("reads {}, more than {}", size, Bytes(local_bytes_max)) }
     }
 }
 

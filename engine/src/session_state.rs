@@ -1,15 +1,13 @@
 //! Builds DataFusion's `SessionState`, for queries run here and for queries run on the cluster. The only place that does.
 //!
-//! The two differ: here plans use hash joins, dynamic filters and view types; on the cluster they use what
-//! `ballista-core` sets, because a dynamic filter would wait for ever for a stage that runs elsewhere, an uncorrelated
-//! scalar subquery could not be decoded, and view arrays make shuffle messages too large.
+//! The two differ: on the cluster plans use what `ballista-core` sets, because a dynamic filter would wait for ever for a
+//! stage that runs elsewhere, and an uncorrelated scalar subquery could not be decoded.
 
 use std::sync::Arc;
 
-use ballista_core::config::BALLISTA_SHUFFLE_COMPRESSION_CODEC;
+use ballista_core::config::{BALLISTA_SHUFFLE_COMPRESSION_CODEC, BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE};
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
-use datafusion::catalog::CatalogProviderList;
 use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -18,9 +16,11 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
+use crate::broadcast;
 use crate::checked_integers::CheckedIntegers;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
+use crate::dynamic_filters;
 use crate::functions::register_functions;
 use crate::memory::{memory_pool, sort_spill_reservation};
 use crate::object_store::ObjectStores;
@@ -28,12 +28,9 @@ use crate::object_store::ObjectStores;
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
 const BATCH_ROWS: usize = 16_384;
 
-/// The tables of a session, as seen by plans for this process and by plans for the cluster.
-#[derive(Clone, Debug)]
-pub struct CatalogLists {
-    pub local: Arc<dyn CatalogProviderList>,
-    pub cluster: Arc<dyn CatalogProviderList>,
-}
+/// A join's build side that all partitions share, in this process: up to this many bytes, or rows if bytes are not known.
+const BUILD_BYTES_MAX: usize = 128 << 20;
+const BUILD_ROWS_MAX: usize = 5_000_000;
 
 /// Memory, spill directory, object stores and caches for queries that run in one process.
 pub fn runtime_env(memory_bytes: usize, spill_dir: &std::path::Path) -> Result<Arc<RuntimeEnv>> {
@@ -51,7 +48,11 @@ pub(crate) fn local_session_config(parallelism: usize, memory_bytes: usize) -> S
     let mut config = common_session_config()
         .with_target_partitions(parallelism)
         .with_sort_spill_reservation_bytes(sort_spill_reservation(memory_bytes, parallelism));
-    config.options_mut().execution.parquet.pushdown_filters = true;
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = true;
+    // Exchanging both sides of a join costs more than building one side's table on one thread.
+    options.optimizer.hash_join_single_partition_threshold = BUILD_BYTES_MAX;
+    options.optimizer.hash_join_single_partition_threshold_rows = BUILD_ROWS_MAX;
     config
 }
 
@@ -70,13 +71,18 @@ pub fn cluster_session_config() -> SessionConfig {
     options.execution.parquet.pushdown_filters = true;
     // Sort-merge joins take one and a half times as long on TPC-H, and spill; these do not.
     options.optimizer.prefer_hash_join = true;
-    // Which side to send to every task is the scheduler's decision: DataFusion's does not look at the kind of join,
+    // Which side to send to every task is decided in `broadcast`: DataFusion does not look at the kind of join,
     // and rows of outer and anti joins would be lost.
     options.optimizer.hash_join_single_partition_threshold = 0;
     options.optimizer.hash_join_single_partition_threshold_rows = 0;
-    if let Err(error) = options.set(BALLISTA_SHUFFLE_COMPRESSION_CODEC, "none") {
-        // Slower, not wrong.
-        tracing::warn!(%error, "shuffle files are compressed");
+    for (name, value) in [
+        (BALLISTA_SHUFFLE_COMPRESSION_CODEC, "none".to_owned()),
+        (BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE, BATCH_ROWS.to_string()),
+    ] {
+        if let Err(error) = options.set(name, &value) {
+            // Slower, not wrong.
+            tracing::warn!(name, value, %error, "setting ignored");
+        }
     }
     config
 }
@@ -95,6 +101,7 @@ fn common_session_config() -> SessionConfig {
 /// The state of a plan for this process.
 pub(crate) fn local_session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
+    let builder = builder.with_physical_optimizer_rules(dynamic_filters::physical_optimizer_rules());
     register_functions(builder).with_analyzer_rule(Arc::new(CheckedIntegers::default())).build()
 }
 
@@ -106,6 +113,7 @@ pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeE
         builder = builder.with_runtime_env(runtime);
     }
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
-    let builder = register_functions(builder.with_optimizer_rules(rules));
+    let builder = builder.with_optimizer_rules(rules).with_physical_optimizer_rules(broadcast::physical_optimizer_rules());
+    let builder = register_functions(builder);
     Ok(builder.with_analyzer_rule(Arc::new(CheckedIntegers::default())).build())
 }

@@ -5,7 +5,7 @@ mod schema;
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::GetExt;
 use datafusion::datasource::file_format::FileFormat;
@@ -35,13 +35,11 @@ pub struct TableFiles {
     pub files: Vec<ObjectMeta>,
 }
 
-/// A table over files, planned differently here and on the cluster.
+/// A table over files.
 #[derive(Clone, Debug)]
 pub struct FileTable {
-    /// Strings and binaries of Parquet files as view types, which scan and compare faster.
-    pub local: Arc<dyn TableProvider>,
-    /// The same table without view types, which make shuffle messages too large.
-    pub cluster: Arc<dyn TableProvider>,
+    /// Strings and binaries of Parquet files are view types, which scan and compare faster.
+    pub provider: Arc<dyn TableProvider>,
     pub bytes: u64,
 }
 
@@ -55,19 +53,13 @@ impl FileTable {
         let options = ListingOptions::new(format)
             .with_file_extension(table.file_name.suffix.clone())
             .with_table_partition_cols(table.partition_columns.clone());
-        let provider = |schema: SchemaRef| -> Result<Arc<dyn TableProvider>> {
-            let config = ListingTableConfig::new(table.url.clone())
-                .with_listing_options(options.clone())
-                .with_schema(schema);
-            let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
-            Ok(Arc::new(ListingTable::try_new(config)?.with_cache(cache)))
+        let schema = match table.file_name.kind {
+            FileKind::Parquet => Arc::new(transform_schema_to_view(&file_schema)),
+            _ => file_schema,
         };
-        let cluster = provider(Arc::clone(&file_schema))?;
-        let local = match table.file_name.kind {
-            FileKind::Parquet => provider(Arc::new(transform_schema_to_view(&file_schema)))?,
-            _ => Arc::clone(&cluster),
-        };
-        Ok(Self { local, cluster, bytes })
+        let config = ListingTableConfig::new(table.url.clone()).with_listing_options(options).with_schema(schema);
+        let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
+        Ok(Self { provider: Arc::new(ListingTable::try_new(config)?.with_cache(cache)), bytes })
     }
 }
 

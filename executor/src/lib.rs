@@ -9,6 +9,7 @@ mod heartbeat;
 mod metrics;
 mod resources;
 mod service;
+mod stage;
 mod status;
 mod task;
 

@@ -28,6 +28,7 @@ use crate::config::ExecutorConfig;
 use crate::error::Error;
 use crate::metrics;
 use crate::resources::Resources;
+use crate::stage;
 use crate::status::StatusReporter;
 
 /// Deep plans and long expressions recurse; only pages that are touched cost memory.
@@ -186,21 +187,27 @@ impl TaskRunner {
         // Tasks of a union run some of its branches each. The scheduler takes metrics of another number of operators for an
         // error, forgets the task and waits for it for ever; it does without metrics.
         let has_metrics = !has_union(&task.plan);
+        let mut session_config = task.session_config;
+        // The scheduler plans without, because a filter cannot cross from one task to another.
+        session_config.options_mut().set("datafusion.optimizer.enable_dynamic_filter_pushdown", "true")?;
+        let sent = stage::measured(task.plan.as_ref());
+        let plan = stage::runnable(task.plan, session_config.options(), interrupt)?;
+        let run = stage::measured(plan.as_ref());
         let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
             task.job_id,
             task.stage_id,
             task.task_id,
             task.global_output_partition_ids,
-            interrupt.install(task.plan)?,
+            plan,
             &self.executor.work_dir,
-            &task.session_config,
+            &session_config,
         )?;
         let functions = task.function_registry;
         let reservation = self.resources.sort_spill_reservation();
         let context = Arc::new(TaskContext::new(
             Some(format!("{}/{}/{}", key.job_id, key.stage_id, key.task_id)),
             task.session_id,
-            task.session_config.with_sort_spill_reservation_bytes(reservation),
+            session_config.with_sort_spill_reservation_bytes(reservation),
             functions.scalar_functions.clone(),
             functions.higher_order_functions.clone(),
             functions.aggregate_functions.clone(),
@@ -209,8 +216,7 @@ impl TaskRunner {
         ));
         let partitions = self.executor.execute_query_stage(key, Arc::clone(&stage), context).await?;
         if has_metrics {
-            status.metrics = stage
-                .collect_plan_metrics()
+            status.metrics = stage::metrics_of_sent(&sent, &run, stage.collect_plan_metrics())
                 .into_iter()
                 .map(TryInto::try_into)
                 .collect::<Result<Vec<OperatorMetricsSet>, _>>()?;

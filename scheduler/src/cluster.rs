@@ -40,7 +40,7 @@ impl Cluster for InProcessCluster {
     async fn submit(&self, submission: JobSubmission) -> Result<(JobId, mpsc::Receiver<JobEvent>)> {
         let (statuses, received) = mpsc::channel(STATUSES_MAX);
         let JobSubmission { name, context, plan } = submission;
-        let id = self.server.submit_job(&name, context, &plan, Some(statuses)).await.map_err(unreachable)?;
+        let id = self.server.submit_physical_plan(&name, context, plan, Some(statuses)).await.map_err(unreachable)?;
         let (events, job_events) = mpsc::channel(STATUSES_MAX);
         tokio::spawn(translate(received, events));
         Ok((JobId(id.to_string()), job_events))

@@ -42,6 +42,9 @@ pub enum Error {
     #[error("parameter \"{name}\" cannot be changed")]
     FixedSetting { name: String },
 
+    #[error("cursor \"{name}\" does not exist")]
+    UndefinedCursor { name: String },
+
     #[error("prepared statement \"{name}\" does not exist")]
     UndefinedPreparedStatement { name: String },
 
@@ -108,6 +111,7 @@ impl Error {
             Self::UndefinedSetting { .. } => SqlState::UNDEFINED_OBJECT,
             Self::InvalidSetting { .. } | Self::InvalidParameterValue { .. } => SqlState::INVALID_PARAMETER_VALUE,
             Self::FixedSetting { .. } => SqlState::CANT_CHANGE_RUNTIME_PARAM,
+            Self::UndefinedCursor { .. } => SqlState::INVALID_CURSOR_NAME,
             Self::UndefinedPreparedStatement { .. } => SqlState::INVALID_SQL_STATEMENT_NAME,
             Self::DuplicatePreparedStatement { .. } => SqlState::DUPLICATE_PREPARED_STATEMENT,
             Self::ParameterCount { .. } => SqlState::PROTOCOL_VIOLATION,

@@ -5,6 +5,7 @@
 
 pub mod catalog;
 mod error;
+pub mod interval;
 mod metrics;
 mod parser;
 mod planner;

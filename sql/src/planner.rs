@@ -7,6 +7,7 @@ mod catalog_rewrite;
 mod context;
 mod decorrelate;
 mod depth;
+mod interval_literals;
 mod like_escape;
 pub(crate) mod nearest;
 mod origins;
@@ -17,6 +18,7 @@ mod standard_forms;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::CatalogProviderList;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -24,7 +26,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast;
 
 use crate::catalog::CatalogSnapshot;
-use crate::catalog::provider::{PlanTarget, SnapshotCatalog};
+use crate::catalog::provider::SnapshotCatalog;
 use crate::error::{Error, Result, datafusion_error_in};
 use crate::parser::{Dialect, Statement};
 use crate::session::Session;
@@ -47,28 +49,35 @@ pub(crate) struct PlannedQuery {
     pub only_catalog: bool,
 }
 
-/// A state for planning a statement of this session against `snapshot`.
-pub(crate) async fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>, target: PlanTarget) -> SessionState {
-    let catalogs = SnapshotCatalog::new(Arc::clone(snapshot), target, session.system().schemas().clone()).into_list();
+/// A state for planning a statement of this session against `snapshot`, to be run in this process.
+pub(crate) fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> SessionState {
+    session.sessions().engine.local_state(catalogs(session, snapshot), |config| configure(config, session, snapshot))
+}
+
+/// The same for physical plans of the cluster.
+pub(crate) async fn cluster_state(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> SessionState {
     let engine = &session.sessions().engine;
-    let configure = |config: &mut SessionConfig| {
-        session.settings(|settings| {
-            let options = config.options_mut();
-            options.catalog.default_catalog = snapshot.database.clone();
-            options.catalog.default_schema = default_schema(&settings.search_path(session.user()), snapshot);
-            options.execution.time_zone = Some(settings.time_zone().to_owned());
-            for (name, value) in settings.datafusion_options() {
-                // SET has checked the value.
-                if let Err(error) = options.set(name, value) {
-                    tracing::warn!(name, value, %error, "setting ignored");
-                }
+    engine.cluster_state(catalogs(session, snapshot), |config| configure(config, session, snapshot)).await
+}
+
+fn catalogs(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> Arc<dyn CatalogProviderList> {
+    SnapshotCatalog::new(Arc::clone(snapshot), session.system().schemas().clone()).into_list()
+}
+
+/// The session's settings in DataFusion's terms.
+fn configure(config: &mut SessionConfig, session: &Session, snapshot: &CatalogSnapshot) {
+    session.settings(|settings| {
+        let options = config.options_mut();
+        options.catalog.default_catalog = snapshot.database.clone();
+        options.catalog.default_schema = default_schema(&settings.search_path(session.user()), snapshot);
+        options.execution.time_zone = Some(settings.time_zone().to_owned());
+        for (name, value) in settings.datafusion_options() {
+            // SET has checked the value.
+            if let Err(error) = options.set(name, value) {
+                tracing::warn!(name, value, %error, "setting ignored");
             }
-        });
-    };
-    match target {
-        PlanTarget::Local => engine.local_state(catalogs, configure),
-        PlanTarget::Cluster => engine.cluster_state(catalogs, configure).await,
-    }
+        }
+    });
 }
 
 /// The first schema of the search path that exists.
@@ -90,6 +99,7 @@ pub(crate) async fn plan_query(
     balance::balance_chains(&mut query);
     standard_forms::rewrite_queries(&mut query)?;
     like_escape::rewrite_escapes(&mut query);
+    interval_literals::rewrite_intervals(&mut query);
     if let Some(depth_max) = depth::exceeded(&query) {
         return Err(Error::TooDeep { depth_max });
     }

@@ -71,6 +71,10 @@ pub(crate) async fn execute(
         S::Set(set) => set::set(session, set),
         S::Reset(reset) => set::reset(session, reset),
         S::ShowVariable { variable } => show::show(session, variable),
+        // There are no cursors and no notifications yet, so that there is nothing to end.
+        S::Close { cursor: ast::CloseCursor::All } => Ok(command("CLOSE CURSOR ALL")),
+        S::Close { cursor: ast::CloseCursor::Specific { name } } => Err(Error::UndefinedCursor { name: name.value.clone() }),
+        S::UNLISTEN { .. } => Ok(command("UNLISTEN")),
         S::Discard { object_type } => discard::discard(session, object_type),
         S::StartTransaction { modes, begin, .. } => transaction::begin(session, modes, *begin),
         S::Commit { chain, .. } => transaction::commit(session, *chain),
@@ -85,6 +89,10 @@ pub(crate) async fn execute(
         S::Deallocate { name, .. } => prepare::deallocate(session, name),
         other => Err(Error::Unsupported { what: describe(other), hint: unsupported_hint(other) }),
     }
+}
+
+fn command(tag: &str) -> Response {
+    Response::Command { tag: tag.to_owned(), rows: None }
 }
 
 /// A word for logs and metrics.

@@ -15,6 +15,8 @@ ENGINES = ["auto", "local", "distributed", "datafusion", "duckdb"]
 DATAFUSION_OPTIONS = [
     "datafusion.execution.parquet.pushdown_filters=true",
     "datafusion.execution.batch_size=16384",
+    "datafusion.optimizer.hash_join_single_partition_threshold=134217728",
+    "datafusion.optimizer.hash_join_single_partition_threshold_rows=5000000",
 ]
 
 

@@ -48,7 +48,8 @@ def rows(result):
 @pytest.mark.parametrize("sql", STATEMENTS)
 def test_same_bytes(connections, sql, format):
     ours, theirs = (connection.pgconn.exec_params(sql.encode(), [], result_format=format) for connection in connections)
-    assert ours.error_message == ""
+    assert ours.error_message == b""
+    assert theirs.error_message == b""
     assert description(ours) == description(theirs)
     assert rows(ours) == rows(theirs)
     assert ours.command_status == theirs.command_status

@@ -29,10 +29,9 @@ impl FoundTable {
             oid,
             name: self.name,
             kind: TableKind::External,
-            schema: self.files.local.schema(),
+            schema: self.files.provider.schema(),
             location: Some(self.location),
-            provider: self.files.local,
-            cluster_provider: Some(self.files.cluster),
+            provider: self.files.provider,
             row_count: None,
             size_bytes: Some(self.files.bytes),
         }

@@ -9,28 +9,19 @@ use datafusion::error::Result;
 
 use super::{CatalogSnapshot, Schema};
 
-/// For which kind of plan tables are handed out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlanTarget {
-    Local,
-    Cluster,
-}
-
 /// The schemas of a snapshot and those made up for a session (`pg_catalog`, `information_schema`).
 #[derive(Debug)]
 pub struct SnapshotCatalog {
     snapshot: Arc<CatalogSnapshot>,
-    target: PlanTarget,
     system_schemas: BTreeMap<String, Arc<dyn SchemaProvider>>,
 }
 
 impl SnapshotCatalog {
     pub fn new(
         snapshot: Arc<CatalogSnapshot>,
-        target: PlanTarget,
         system_schemas: BTreeMap<String, Arc<dyn SchemaProvider>>,
     ) -> Arc<Self> {
-        Arc::new(Self { snapshot, target, system_schemas })
+        Arc::new(Self { snapshot, system_schemas })
     }
 
     /// As a list that holds only this catalog.
@@ -47,7 +38,7 @@ impl CatalogProvider for SnapshotCatalog {
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         if let Some(schema) = self.snapshot.schema(name) {
-            return Some(Arc::new(SnapshotSchema { schema: Arc::clone(schema), target: self.target }));
+            return Some(Arc::new(SnapshotSchema { schema: Arc::clone(schema) }));
         }
         self.system_schemas.get(name).cloned()
     }
@@ -76,7 +67,6 @@ impl CatalogProviderList for SnapshotCatalogList {
 #[derive(Debug)]
 struct SnapshotSchema {
     schema: Arc<Schema>,
-    target: PlanTarget,
 }
 
 #[async_trait]
@@ -86,11 +76,7 @@ impl SchemaProvider for SnapshotSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(table) = self.schema.tables.get(name) else { return Ok(None) };
-        Ok(match self.target {
-            PlanTarget::Local => Some(Arc::clone(&table.provider)),
-            PlanTarget::Cluster => table.cluster_provider.clone(),
-        })
+        Ok(self.schema.tables.get(name).map(|table| Arc::clone(&table.provider)))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -14,10 +14,8 @@ pub struct Table {
     pub schema: SchemaRef,
     /// Where the rows are, for people.
     pub location: Option<String>,
-    /// The table in plans for this process.
+    /// The table in plans.
     pub provider: Arc<dyn TableProvider>,
-    /// The table in plans for the cluster; `None` if the cluster cannot read it.
-    pub cluster_provider: Option<Arc<dyn TableProvider>>,
     pub row_count: Option<u64>,
     pub size_bytes: Option<u64>,
 }

@@ -272,15 +272,7 @@ fn undefined(name: &str) -> Error {
 fn check(name: &str, value: &str) -> Result<String> {
     let Some(definition) = find(name) else {
         if is_datafusion(name) {
-            let mut options = ConfigOptions::new();
-            return match options.set(&key(name), value) {
-                Ok(()) => Ok(value.to_owned()),
-                Err(error) => Err(Error::InvalidSetting {
-                    name: name.to_owned(),
-                    value: value.to_owned(),
-                    hint: Some(error.strip_backtrace()),
-                }),
-            };
+            return check_datafusion(name, value);
         }
         let reserved = ["arbalest.", "datafusion."].iter().any(|prefix| key(name).starts_with(prefix));
         return match name.contains('.') && !reserved {
@@ -338,6 +330,22 @@ fn check(name: &str, value: &str) -> Result<String> {
             Ok(format!("ISO, {order}"))
         }
     }
+}
+
+/// DataFusion knows `true` and `false` only.
+fn check_datafusion(name: &str, value: &str) -> Result<String> {
+    let mut options = ConfigOptions::new();
+    let Err(error) = options.set(&key(name), value) else { return Ok(value.to_owned()) };
+    let boolean = match value.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "1" => "true",
+        "off" | "no" | "0" => "false",
+        _ => value,
+    };
+    options.set(&key(name), boolean).map(|()| boolean.to_owned()).map_err(|_| Error::InvalidSetting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        hint: Some(error.strip_backtrace()),
+    })
 }
 
 /// A number of milliseconds, or a number with a unit.

@@ -10,7 +10,6 @@ use super::select;
 use crate::error::{Error, Result};
 use crate::parser::{Dialect, Statement};
 use crate::planner;
-use crate::catalog::provider::PlanTarget;
 use crate::response::{CopyFormat, CopyOptions, Response};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
@@ -22,7 +21,7 @@ pub(super) async fn prepare(
 ) -> Result<PreparedStatement> {
     let query = query_of(statement)?;
     let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let state = planner::session_state(session, &snapshot);
     let planned = planner::plan_query(session, &state, &snapshot, statement, &query, declared).await?;
     // Wrong options are an error before the first row.
     options_of(statement, &planned.schema)?;

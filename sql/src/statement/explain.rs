@@ -11,7 +11,7 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::sqlparser::ast;
 use futures::{StreamExt, TryStreamExt};
 
-use super::select;
+use super::select::{self, Plan};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::output_names::shown_text;
@@ -63,32 +63,29 @@ pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, expla
         lines.extend(indented(&shown_text(&routed.logical.display_indent().to_string())));
         lines.push("Physical plan:".to_owned());
     }
-    let route = routed.planned.route.clone();
     let engine = &session.sessions().engine;
-    match (&routed.cluster, analyze) {
-        (None, false) => lines.extend(plan_lines(displayable(routed.planned.physical.as_ref()), verbose)),
-        (None, true) => {
-            let started = Instant::now();
-            let physical = Arc::clone(&routed.planned.physical);
-            let rows = count_rows(engine.run_local(&routed.state, &routed.planned)).await?;
-            lines.extend(plan_lines(DisplayableExecutionPlan::with_metrics(physical.as_ref()), verbose));
-            lines.push(format!("Rows: {rows}"));
-            lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1e3));
-        }
-        (Some((state, logical)), _) => {
-            let physical = state.create_physical_plan(logical).await?;
-            lines.extend(plan_lines(displayable(physical.as_ref()), verbose));
-            if analyze {
-                let started = Instant::now();
-                let schema = routed.planned.physical.schema();
-                let name = statement.sql().to_owned();
-                let execution = engine.run_distributed(name, state.clone(), logical.clone(), schema).await?;
-                lines.push(format!("Rows: {}", count_rows(execution).await?));
-                lines.push(format!("Execution Time: {:.3} ms", started.elapsed().as_secs_f64() * 1e3));
+    let physical = Arc::clone(routed.plan.physical());
+    if analyze {
+        let started = Instant::now();
+        let rows = match &routed.plan {
+            Plan::Local(plan) => count_rows(engine.run_local(&routed.state, plan)).await?,
+            Plan::Cluster(plan) => {
+                count_rows(engine.run_distributed(statement.sql().to_owned(), plan.clone(), physical.schema()).await?).await?
             }
-        }
+        };
+        let elapsed = started.elapsed();
+        let plan = match &routed.plan {
+            Plan::Local(_) => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
+            // It ran elsewhere.
+            Plan::Cluster(_) => displayable(physical.as_ref()),
+        };
+        lines.extend(plan_lines(plan, verbose));
+        lines.push(format!("Rows: {rows}"));
+        lines.push(format!("Execution Time: {:.3} ms", elapsed.as_secs_f64() * 1e3));
+    } else {
+        lines.extend(plan_lines(displayable(physical.as_ref()), verbose));
     }
-    lines.push(route.to_string());
+    lines.push(routed.route.to_string());
     Ok(Response::Rows(text_rows(lines)))
 }
 

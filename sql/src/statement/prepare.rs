@@ -7,7 +7,6 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{self, Ident, ObjectName};
 
-use crate::catalog::provider::PlanTarget;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
@@ -111,7 +110,7 @@ async fn plan_expression(session: &Arc<Session>, expression: &str) -> Result<Log
     let statement = crate::parser::parse(&sql, session.dialect())?.remove(0);
     let query = statement.ast.clone().ok_or_else(|| Error::unsupported("this expression"))?;
     let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let state = planner::session_state(session, &snapshot);
     let planned = planner::plan_query(session, &state, &snapshot, &statement, &query, &[]).await?;
     Ok(state.optimize(&planned.logical)?)
 }

@@ -7,12 +7,12 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::ast;
-use engine::{ExecutionMode, Planned, Route};
+use engine::{ClusterPlan, ExecutionMode, LocalPlan, Route};
 use futures::StreamExt;
 
 use crate::catalog::CatalogSnapshot;
-use crate::catalog::provider::PlanTarget;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
@@ -27,7 +27,7 @@ pub(super) async fn prepare(
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
     let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let state = planner::session_state(session, &snapshot);
     let planned = planner::plan_query(session, &state, &snapshot, statement, query, declared).await?;
     Ok(PreparedStatement::new(Prepared {
         statement: statement.clone(),
@@ -65,16 +65,11 @@ pub(super) async fn rows(
         None => planner::describe(&routed.logical, &routed.snapshot).0,
     };
     // A parameter can change the type of a column; the client was told before there were values.
-    let promised = with_types(&promised, &routed.planned.physical.schema());
-    let execution = match routed.planned.route {
-        Route::Local { .. } => session.sessions().engine.run_local(&routed.state, &routed.planned),
-        Route::Distributed { .. } => {
-            let Some((state, logical)) = routed.cluster else {
-                return Err(Error::from(engine::Error::NoCluster));
-            };
-            let engine = &session.sessions().engine;
-            engine.run_distributed(prepared.sql().to_owned(), state, logical, Arc::clone(&promised)).await?
-        }
+    let promised = with_types(&promised, &routed.plan.physical().schema());
+    let engine = &session.sessions().engine;
+    let execution = match routed.plan {
+        Plan::Local(plan) => engine.run_local(&routed.state, &plan),
+        Plan::Cluster(plan) => engine.run_distributed(prepared.sql().to_owned(), plan, Arc::clone(&promised)).await?,
     };
     let schema = Arc::clone(&promised);
     let batches = execution.map(move |batch| rename(batch?, &schema)).boxed();
@@ -86,9 +81,22 @@ pub(super) struct Routed {
     pub state: SessionState,
     pub snapshot: Arc<CatalogSnapshot>,
     pub logical: LogicalPlan,
-    pub planned: Planned,
-    /// Planned for the cluster, if that is where it runs.
-    pub cluster: Option<(SessionState, LogicalPlan)>,
+    pub plan: Plan,
+    pub route: Route,
+}
+
+pub(super) enum Plan {
+    Local(LocalPlan),
+    Cluster(ClusterPlan),
+}
+
+impl Plan {
+    pub fn physical(&self) -> &Arc<dyn ExecutionPlan> {
+        match self {
+            Self::Local(plan) => &plan.physical,
+            Self::Cluster(plan) => &plan.physical,
+        }
+    }
 }
 
 /// Decides where a query runs. In `auto`, a plan that the cluster cannot run stays here.
@@ -110,9 +118,9 @@ async fn route_here(
 ) -> Result<Routed> {
     let (statement, prepared) = (prepared.statement(), prepared.inner());
     let snapshot = session.catalog();
-    let mut mode = session.settings(|settings| settings.execution_mode());
+    let mode = session.settings(|settings| settings.execution_mode());
     let engine = &session.sessions().engine;
-    let state = planner::session_state(session, &snapshot, PlanTarget::Local).await;
+    let state = planner::session_state(session, &snapshot);
     let (logical, types, only_catalog) = match &prepared.plan {
         Some(plan) if plan.catalog_version == snapshot.version => {
             (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog)
@@ -123,42 +131,37 @@ async fn route_here(
             (planned.logical, planned.parameter_types, planned.only_catalog)
         }
     };
-    if only_catalog {
-        mode = ExecutionMode::Local;
-    }
     let logical = planner::bind(&logical, &types, parameters)?;
-    let mut planned = engine.plan(&state, &logical, mode).await.map_err(|error| in_statement(error, statement))?;
-    let mut cluster = None;
-    if matches!(planned.route, Route::Distributed { .. }) {
-        match plan_for_cluster(session, &snapshot, statement, query, &types, parameters).await {
-            Ok(plan) => cluster = Some(plan),
-            Err(reason) if mode == ExecutionMode::Distributed => {
+    let plan_here = async || engine.plan(&state, &logical).await.map_err(|error| in_statement(error, statement));
+    let plan_for_cluster = async || {
+        let state = planner::cluster_state(session, &snapshot).await;
+        engine.plan_for_cluster(state, &logical).await
+    };
+    let (plan, route) = match mode {
+        _ if only_catalog => (Plan::Local(plan_here().await?), Route::Local { reason: "reads the catalog only".into() }),
+        ExecutionMode::Distributed => match plan_for_cluster().await {
+            Ok(plan) => (Plan::Cluster(plan), Route::forced(mode)),
+            // What no engine can plan is an error of the statement; else it is one of the mode.
+            Err(reason) => {
+                plan_here().await?;
                 return Err(engine::Error::NotDistributable { reason }.into());
             }
-            Err(reason) => planned.route = Route::Local { reason: format!("the cluster cannot run it: {reason}") },
+        },
+        ExecutionMode::Local => (Plan::Local(plan_here().await?), Route::forced(mode)),
+        ExecutionMode::Auto => {
+            let plan = plan_here().await?;
+            match engine.route(&plan) {
+                route @ Route::Local { .. } => (Plan::Local(plan), route),
+                route @ Route::Distributed { .. } => match plan_for_cluster().await {
+                    Ok(plan) => (Plan::Cluster(plan), route),
+                    Err(reason) => {
+                        (Plan::Local(plan), Route::Local { reason: format!("the cluster cannot run it: {reason}") })
+                    }
+                },
+            }
         }
-    }
-    Ok(Routed { state, snapshot, logical, planned, cluster })
-}
-
-/// Plans a query again with the cluster's settings; the error is why the cluster cannot run it.
-async fn plan_for_cluster(
-    session: &Arc<Session>,
-    snapshot: &Arc<CatalogSnapshot>,
-    statement: &Statement,
-    query: &ast::Statement,
-    types: &[Option<DataType>],
-    parameters: &[ScalarValue],
-) -> Result<(SessionState, LogicalPlan), String> {
-    let state = planner::session_state(session, snapshot, PlanTarget::Cluster).await;
-    let planned = planner::plan_query(session, &state, snapshot, statement, query, types)
-        .await
-        .map_err(|error| error.to_string())?;
-    let logical = planner::bind(&planned.logical, &planned.parameter_types, parameters).map_err(|e| e.to_string())?;
-    match session.sessions().engine.refusal(&state, &logical).await {
-        Some(reason) => Err(reason),
-        None => Ok((state, logical)),
-    }
+    };
+    Ok(Routed { state, snapshot, logical, plan, route })
 }
 
 /// Planning errors that name a place in the text.

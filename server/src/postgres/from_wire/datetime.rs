@@ -1,6 +1,7 @@
 //! date, time and timestamp parameters as text: ISO 8601 and what PostgreSQL prints.
 
 use chrono::{NaiveDate, Offset, TimeZone as _};
+use sql::interval::clock_micros;
 
 use crate::postgres::error::Error;
 use crate::postgres::to_wire::TimeZone;
@@ -129,30 +130,6 @@ fn year_month_day(date: &str) -> Option<(i32, u32, u32)> {
 fn split_offset(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(text.len());
     text.split_at(end)
-}
-
-/// `04:05:06.5` in microseconds, rounded. Hours of a day are checked, those of an interval may be any number.
-pub fn clock_micros(clock: &str, of_a_day: bool) -> Option<i64> {
-    let mut parts = clock.split(':');
-    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
-    if parts.next().is_some() {
-        return None;
-    }
-    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
-    let number = |digits: &str| match digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        true => digits.parse::<i64>().ok(),
-        false => None,
-    };
-    let (hours, minutes, seconds) = (number(hours)?, number(minutes)?, number(seconds)?);
-    if minutes > 59 || seconds > 60 || (of_a_day && hours > 24) {
-        return None;
-    }
-    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let fraction = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse::<f64>().ok()? };
-    let seconds = hours.checked_mul(3_600)?.checked_add(minutes * 60 + seconds)?;
-    seconds.checked_mul(SECOND_MICROS)?.checked_add((fraction * SECOND_MICROS as f64).round() as i64)
 }
 
 fn syntax(pg_type: &'static str, text: &str) -> Error {

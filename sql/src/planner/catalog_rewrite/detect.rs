@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, ObjectName, ObjectNamePart, Query, Statement, TableFactor, Visit, Visitor,
+    ArrayElemTypeDef, BinaryOperator, DataType, Expr, Function, ObjectName, ObjectNamePart, Query, Statement, TableFactor, Visit, Visitor,
 };
 
 use super::types::{Target, target};
@@ -95,15 +95,22 @@ impl Visitor for Detector {
         self.uses.catalog |= match expr {
             Expr::Function(Function { name, .. }) => is_catalog_function(name),
             Expr::Cast { data_type, .. } => {
-                matches!(target(data_type), Target::Oid(_)) || data_type.to_string().to_ascii_lowercase().starts_with("pg_catalog.")
+                is_oid(data_type) || data_type.to_string().to_ascii_lowercase().starts_with("pg_catalog.")
             }
-            Expr::TypedString(typed) => matches!(target(&typed.data_type), Target::Oid(_)),
+            Expr::TypedString(typed) => is_oid(&typed.data_type),
             Expr::BinaryOp { op: BinaryOperator::PGCustomBinaryOperator(parts), .. } => {
                 parts.first().is_some_and(|schema| schema.eq_ignore_ascii_case(PG_CATALOG))
             }
             _ => false,
         };
         ControlFlow::Continue(())
+    }
+}
+
+fn is_oid(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => is_oid(element),
+        data_type => matches!(target(data_type), Target::Oid(_)),
     }
 }
 

@@ -64,7 +64,11 @@ pub(super) fn rewrite(expr: &mut Expr, uses: &Uses) -> Result<()> {
                 *expr = inner.as_ref().clone();
             }
         }
-        Expr::BinaryOp { op, .. } => unqualify_operator(op)?,
+        Expr::BinaryOp { left, op, right } => {
+            unqualify_operator(op)?;
+            oids_of_literal(left, right);
+            oids_of_literal(right, left);
+        }
         Expr::AnyOp { left, compare_op, right, .. } => {
             unqualify_operator(compare_op)?;
             if let Some(rewritten) = quantified(left, compare_op, right, true, uses) {
@@ -320,18 +324,34 @@ fn array_agg(value: Expr, order: Vec<OrderByExpr>) -> Expr {
 
 /// Whether an expression is a column of type `int2vector` or `oidvector` by its name, which no other column has.
 fn is_vector(expr: &Expr) -> bool {
+    is_catalog_column(expr, |type_name| type_name.ends_with("vector") && type_name != "tsvector")
+}
+
+/// `polroles = '{0}'`: the literal is an array like the column it is compared with.
+fn oids_of_literal(column: &Expr, literal: &mut Expr) {
+    if let Some(items) = text_of(literal).as_deref().and_then(parse_array)
+        && is_catalog_column(column, |type_name| type_name == "_oid")
+        && let Some(cast) = cast_function("oid")
+    {
+        let elem = items.iter().map(|item| item.as_text().map_or_else(null, |text| call(&cast, vec![string(text)]))).collect();
+        *literal = Expr::Array(Array { elem, named: true });
+    }
+}
+
+/// Whether an expression is a column of `pg_catalog` of a type of which only such columns have the name.
+fn is_catalog_column(expr: &Expr, is_wanted: impl Fn(&str) -> bool) -> bool {
     let name = match expr {
         Expr::Identifier(name) => name,
         Expr::CompoundIdentifier(parts) => match parts.last() {
             Some(name) => name,
             None => return false,
         },
-        Expr::Nested(inner) => return is_vector(inner),
+        Expr::Nested(inner) => return is_catalog_column(inner, is_wanted),
         _ => return false,
     };
     relations_of(PG_CATALOG)
         .flat_map(|relation| &relation.columns)
-        .any(|column| column.type_name.ends_with("vector") && column.type_name != "tsvector" && column.name == name.value)
+        .any(|column| column.name == name.value && is_wanted(column.type_name))
 }
 
 /// `LIKE 'a/_b' ESCAPE '/'` as a pattern with the default escape.

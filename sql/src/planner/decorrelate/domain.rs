@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, JoinType, Result, TableReference, not_impl_err};
+use datafusion::datasource::provider_as_source;
 use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::logical_plan::{Distinct, FetchType, SkipType, Subquery};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, DistinctOn, Expr, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort,
+    Aggregate, BinaryExpr, DistinctOn, Expr, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection,
+    RecursiveQuery, Sort,
     SubqueryAlias, Unnest, Window, WindowFunctionDefinition, lit, when,
 };
 
@@ -21,11 +24,13 @@ pub(super) struct Domain {
     references: Vec<Column>,
     /// One row for each combination of their values, in columns named by [`Domain::key`].
     plan: LogicalPlan,
+    /// The tables of recursive queries that the domain was pushed into, by name: they have the keys already.
+    work_tables: Vec<(String, LogicalPlan)>,
 }
 
 impl Domain {
     pub(super) fn new(number: usize, references: Vec<Column>, outer: &LogicalPlan) -> Result<Self> {
-        let mut domain = Self { number, references, plan: LogicalPlanBuilder::empty(false).build()? };
+        let mut domain = Self { number, references, plan: LogicalPlanBuilder::empty(false).build()?, work_tables: vec![] };
         let columns = domain.references.iter().enumerate().map(|(index, column)| {
             Expr::Column(column.clone()).alias(domain.name(&format!("key{index}")))
         });
@@ -70,7 +75,17 @@ impl Domain {
     }
 
     fn is_used_in(&self, plan: &LogicalPlan) -> Result<bool> {
-        Ok(outer_references(plan)?.iter().any(|(column, _)| self.references.contains(column)))
+        if outer_references(plan)?.iter().any(|(column, _)| self.references.contains(column)) {
+            return Ok(true);
+        }
+        plan.exists(|node| Ok(self.work_table(node).is_some()))
+    }
+
+    /// What to put in place of the scan of a recursive query's own rows.
+    fn work_table(&self, plan: &LogicalPlan) -> Option<&LogicalPlan> {
+        let LogicalPlan::TableScan(scan) = plan else { return None };
+        let (_, table) = self.work_tables.iter().find(|(name, _)| scan.table_name.table() == name)?;
+        Some(table)
     }
 
     fn is_used_by(&self, exprs: &[Expr]) -> Result<bool> {
@@ -151,7 +166,11 @@ impl Domain {
         if !self.is_used_in(&plan)? {
             return LogicalPlanBuilder::from(plan).cross_join(self.plan.clone())?.build();
         }
+        if let Some(work_table) = self.work_table(&plan) {
+            return Ok(work_table.clone());
+        }
         match plan {
+            LogicalPlan::RecursiveQuery(recursive) => self.push_recursive(decorrelator, recursive),
             LogicalPlan::Projection(Projection { expr, input, .. }) => {
                 let input = self.push_into(decorrelator, input)?;
                 let exprs = self.resolve_named(expr)?.into_iter().chain(self.keys()).collect();
@@ -279,6 +298,34 @@ impl Domain {
             });
         }
         LogicalPlanBuilder::from(joined).project(exprs)?.build()
+    }
+
+    /// Every row of a recursive query carries the keys of the row that it started from.
+    fn push_recursive(&self, decorrelator: &mut Decorrelator, recursive: RecursiveQuery) -> Result<LogicalPlan> {
+        let RecursiveQuery { name, static_term, recursive_term, is_distinct, .. } = recursive;
+        let columns = |plan: &LogicalPlan| columns_of(plan).into_iter().chain(self.key_columns()).collect::<Vec<_>>();
+        let start_columns = columns(&static_term);
+        let start = project_columns(self.push(decorrelator, Arc::unwrap_or_clone(static_term))?, start_columns)?;
+        // The work table's columns all bear its name; the keys get their own back.
+        let schema = Arc::new(start.schema().as_arrow().clone());
+        let source = provider_as_source(Arc::new(CteWorkTable::new(&name, schema)));
+        let scan = LogicalPlanBuilder::scan(name.as_str(), source, None)?.build()?;
+        let keys = self.key_columns();
+        let exprs = columns_of(&scan).into_iter().map(|column| match keys.iter().any(|key| key.name == column.name) {
+            true => {
+                let name = column.name.clone();
+                Expr::Column(column).alias(name)
+            }
+            false => Expr::Column(column),
+        });
+        let work_table = LogicalPlanBuilder::from(scan).project(exprs.collect::<Vec<_>>())?.build()?;
+        let mut work_tables = self.work_tables.clone();
+        work_tables.push((name.clone(), work_table));
+        let within = Self { number: self.number, references: self.references.clone(), plan: self.plan.clone(), work_tables };
+        let step_columns = columns(&recursive_term);
+        let step = within.push(decorrelator, Arc::unwrap_or_clone(recursive_term))?;
+        let step = project_columns(step, step_columns)?;
+        LogicalPlanBuilder::from(start).to_recursive_query(name, step, is_distinct)?.build()
     }
 
     /// The first rows of each key.

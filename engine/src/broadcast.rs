@@ -1,0 +1,144 @@
+//! Joins on the cluster whose smaller side is sent whole to every task, so that the larger one is not shuffled.
+//!
+//! DataFusion's own choice of such joins does not look at their kind: a task that has all rows of the build side but only
+//! some of the probe side cannot know which build rows have no partner. Ballista takes such choices back, and makes others
+//! after exchanges were put in. So the choice is made here: after join sides were ordered, before exchanges are put in.
+
+use std::sync::Arc;
+
+use ballista_core::config::{BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, BallistaConfig};
+use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::JoinType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::error::Result;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+
+/// After this rule the sides of a join are in order, and no exchange is in the plan yet.
+const AFTER: &str = "join_selection";
+
+/// DataFusion's rules and [`BroadcastJoins`] among them.
+pub(crate) fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let place = rules.iter().position(|rule| rule.name() == AFTER).map_or(0, |index| index + 1);
+    rules.insert(place, Arc::new(BroadcastJoins));
+    rules
+}
+
+/// Marks hash joins to be run with a build side that every task has whole.
+#[derive(Debug)]
+struct BroadcastJoins;
+
+impl PhysicalOptimizerRule for BroadcastJoins {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let limits = Limits {
+            bytes_max: config.extensions.get::<BallistaConfig>().map_or(0, BallistaConfig::broadcast_join_threshold_bytes),
+            tasks: config.execution.target_partitions,
+        };
+        plan.transform_up(|plan| {
+            let broadcast = match plan.downcast_ref::<HashJoinExec>() {
+                Some(join) if *join.partition_mode() == PartitionMode::Partitioned => broadcast(join, &limits)?,
+                _ => None,
+            };
+            Ok(broadcast.map_or_else(|| Transformed::no(plan), Transformed::yes))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "broadcast_joins"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+struct Limits {
+    /// Of a build side: each executor holds it in memory.
+    bytes_max: usize,
+    /// How many tasks a stage has.
+    tasks: usize,
+}
+
+impl Limits {
+    /// Whether every task reads and hashes `build` bytes in less time than all of them take to exchange `probe` bytes.
+    fn allow(&self, build: usize, probe: Option<usize>) -> bool {
+        let is_cheaper = probe.is_none_or(|probe| build.saturating_mul(self.tasks.saturating_sub(1)) <= probe);
+        build < self.bytes_max && (is_cheaper || build < SMALL_BYTES)
+    }
+}
+
+/// Less than this is read in less time than another stage takes to start.
+const SMALL_BYTES: usize = 1 << 20;
+
+/// The join with one side as a build side for all tasks; `None` if that is dearer than an exchange, or would be wrong.
+fn broadcast(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if join.null_aware {
+        return Ok(None);
+    }
+    let (left, right) = (rows_bytes(join.left().as_ref()), rows_bytes(join.right().as_ref()));
+    let may_stay = is_driven_by_probe(*join.join_type()) && left.is_some_and(|left| limits.allow(left, right));
+    let may_swap = join.join_type().supports_swap()
+        && is_driven_by_probe(join.join_type().swap())
+        && right.is_some_and(|right| limits.allow(right, left));
+    match (may_stay, may_swap) {
+        (true, true) if right < left => join.swap_inputs(PartitionMode::CollectLeft).map(Some),
+        (true, _) => Ok(Some(Arc::new(join.builder().with_partition_mode(PartitionMode::CollectLeft).build()?))),
+        (false, true) => join.swap_inputs(PartitionMode::CollectLeft).map(Some),
+        (false, false) => Ok(None),
+    }
+}
+
+/// Whether all rows of a join come with a row of its right side, of which each task has its own.
+fn is_driven_by_probe(join_type: JoinType) -> bool {
+    use JoinType as J;
+    matches!(join_type, J::Inner | J::Right | J::RightSemi | J::RightAnti | J::RightMark)
+}
+
+/// The size of a plan's rows in memory, if their number is known.
+fn rows_bytes(plan: &dyn ExecutionPlan) -> Option<usize> {
+    let statistics = StatisticsContext::new().compute(plan, &StatisticsArgs::new()).ok()?;
+    match statistics.num_rows.get_value() {
+        Some(rows) => Some(rows.saturating_mul(row_bytes(&plan.schema()))),
+        None => statistics.total_byte_size.get_value().copied(),
+    }
+}
+
+fn row_bytes(schema: &Schema) -> usize {
+    /// Of a value whose type has no fixed width.
+    const VARIABLE_BYTES: usize = 32;
+    let width = |data_type: &DataType| match data_type {
+        DataType::Boolean | DataType::Null => 1,
+        data_type => data_type.primitive_width().unwrap_or(VARIABLE_BYTES),
+    };
+    schema.fields().iter().map(|field| width(field.data_type())).sum::<usize>().max(8)
+}
+
+/// Makes the scheduler leave the choice as it is. It would take back those of builds that it estimates, from what is left in
+/// the finished plan, to be larger than a threshold, and make others below; so the threshold of this job is just above
+/// the largest build.
+pub(crate) fn keep_choices(plan: &Arc<dyn ExecutionPlan>, config: &mut ConfigOptions) -> Result<()> {
+    let mut largest = 0;
+    plan.apply(|node| {
+        if let Some(join) = node.downcast_ref::<HashJoinExec>()
+            && (join.null_aware || *join.partition_mode() == PartitionMode::CollectLeft)
+            && let Ok(statistics) = StatisticsContext::new().compute(join.left().as_ref(), &StatisticsArgs::new())
+        {
+            let bytes = statistics.total_byte_size.get_value().copied().unwrap_or(0);
+            let rows = statistics.num_rows.get_value().copied().unwrap_or(0);
+            largest = largest.max(bytes).max(rows.saturating_mul(scheduler_row_bytes(&join.left().schema())));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    config.set(BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, &largest.saturating_add(1).to_string())
+}
+
+/// An upper bound of what the scheduler takes a row for.
+fn scheduler_row_bytes(schema: &Schema) -> usize {
+    schema.fields().len().saturating_mul(32).max(8)
+}

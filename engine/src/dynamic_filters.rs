@@ -1,0 +1,171 @@
+//! Filters that a join makes from its build side while the query runs, and that its probe side's scans apply.
+//!
+//! DataFusion makes one for every join. A filter that lets most rows pass costs more than it saves: half the time of a
+//! join of all orders with their lines. So those that promise nothing are taken out of the scans again; a join whose
+//! filter nobody reads does not make one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
+use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::ExecutionPlan;
+
+/// DataFusion's rules for plans that run in one process, with dynamic filters where they pay.
+pub(crate) fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let standard = FilterPushdown::new_post_optimization();
+    let replace = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| match rule.name() == standard.name() {
+        true => Arc::new(SelectiveFilters),
+        false => rule,
+    };
+    PhysicalOptimizer::new().rules.into_iter().map(replace).collect()
+}
+
+/// Gives the plan of a task the dynamic filters that it can fill itself: the builds of its joins, and its top rows.
+///
+/// The scheduler plans without, because a filter cannot cross from one task to another.
+pub fn push_dynamic_filters(plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+    push(plan, config, |join| Ok(passing(join)?.is_some_and(|fraction| fraction < TASK_FRACTION_MAX)))
+}
+
+/// Of the values of a key, how many may pass a filter in a task, whose build side's rows have been counted.
+const TASK_FRACTION_MAX: f64 = 0.1;
+
+#[derive(Debug)]
+struct SelectiveFilters;
+
+impl PhysicalOptimizerRule for SelectiveFilters {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        push(plan, config, |join| is_reduced(join.left()))
+    }
+
+    fn name(&self) -> &str {
+        "selective_dynamic_filters"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Pushes all dynamic filters down, and removes those of joins that `pays` says no to.
+fn push(
+    plan: Arc<dyn ExecutionPlan>,
+    config: &ConfigOptions,
+    pays: impl Fn(&HashJoinExec) -> Result<bool>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let pushed = FilterPushdown::new_post_optimization().optimize(Arc::clone(&plan), config)?;
+    let mut useless = HashSet::new();
+    pushed.apply(|node| {
+        if let Some(join) = node.downcast_ref::<HashJoinExec>()
+            && !pays(join)?
+        {
+            useless.extend(join.dynamic_expressions_produced().iter().filter_map(|filter| filter.expression_id()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if useless.is_empty() {
+        return Ok(pushed);
+    }
+    let mut originals = leaves(&plan)?.into_iter();
+    let restored = pushed.transform_up(|node| {
+        if !node.children().is_empty() {
+            return Ok(Transformed::no(node));
+        }
+        // The rule changes leaves, not their number or order.
+        let Some(original) = originals.next() else { return Ok(Transformed::no(node)) };
+        Ok(match without(&node, &original, &useless)? {
+            Some(scan) => Transformed::yes(scan),
+            None => Transformed::no(node),
+        })
+    })?;
+    Ok(restored.data)
+}
+
+fn leaves(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+    let mut leaves = Vec::new();
+    plan.apply(|node| {
+        if node.children().is_empty() {
+            leaves.push(Arc::clone(node));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(leaves)
+}
+
+/// The scan `original` with the filters that `pushed` has, except `useless` ones; `None` if it has none of those.
+fn without(
+    pushed: &Arc<dyn ExecutionPlan>,
+    original: &Arc<dyn ExecutionPlan>,
+    useless: &HashSet<u64>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let (Some((_, pushed)), Some((scan, original))) = (parquet(pushed), parquet(original)) else { return Ok(None) };
+    let Some(predicate) = pushed.filter() else { return Ok(None) };
+    let is_useless = |filter: &Arc<dyn PhysicalExpr>| filter.exists(|expr| Ok(expr.expression_id().is_some_and(|id| useless.contains(&id))));
+    let mut kept = Vec::new();
+    let mut removed = false;
+    for filter in split_conjunction(&predicate) {
+        match is_useless(filter)? {
+            true => removed = true,
+            false => kept.push(Arc::clone(filter)),
+        }
+    }
+    if !removed {
+        return Ok(None);
+    }
+    let source = if kept.is_empty() { original.clone() } else { pushed.with_predicate(conjunction(kept)) };
+    let scan = FileScanConfigBuilder::from(scan.clone()).with_source(Arc::new(source)).build();
+    Ok(Some(DataSourceExec::from_data_source(scan)))
+}
+
+fn parquet(plan: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &ParquetSource)> {
+    let scan = plan.downcast_ref::<DataSourceExec>()?;
+    let config = (scan.data_source().as_ref() as &dyn std::any::Any).downcast_ref::<FileScanConfig>()?;
+    let source = (config.file_source().as_ref() as &dyn std::any::Any).downcast_ref::<ParquetSource>()?;
+    Some((config, source))
+}
+
+/// Whether a plan leaves out some of the rows of its tables. A filter of all keys of a table lets everything pass.
+fn is_reduced(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    plan.exists(|node| {
+        let limits = node.is::<GlobalLimitExec>() || node.is::<LocalLimitExec>();
+        let filters = node.is::<FilterExec>() || node.is::<AggregateExec>();
+        let scans = || parquet(node).and_then(|(_, source)| source.filter()).is_some_and(|predicate| has_static_filter(&predicate));
+        let sorts = || node.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_some());
+        Ok(limits || filters || scans() || sorts())
+    })
+}
+
+fn has_static_filter(predicate: &Arc<dyn PhysicalExpr>) -> bool {
+    split_conjunction(predicate).into_iter().any(|filter| filter.downcast_ref::<DynamicFilterPhysicalExpr>().is_none())
+}
+
+/// The part of the probe side's keys that the build side has, if statistics tell.
+fn passing(join: &HashJoinExec) -> Result<Option<f64>> {
+    let statistics = |plan: &Arc<dyn ExecutionPlan>| StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
+    let (build, probe) = (statistics(join.left())?, statistics(join.right())?);
+    let (Some(build_rows), Some(probe_rows)) = (build.num_rows.get_value(), probe.num_rows.get_value()) else { return Ok(None) };
+    let fractions = join.on().iter().filter_map(|(_, key)| {
+        let key = key.downcast_ref::<Column>()?;
+        let column = probe.column_statistics.get(key.index())?;
+        let range = || column.min_value.get_value()?.distance(column.max_value.get_value()?)?.checked_add(1);
+        // As many values as rows is the most there can be; strings have no range.
+        let values = column.distinct_count.get_value().copied().or_else(range).unwrap_or(*probe_rows).min(*probe_rows);
+        Some(*build_rows as f64 / values.max(1) as f64)
+    });
+    Ok(fractions.min_by(f64::total_cmp))
+}
