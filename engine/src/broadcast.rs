@@ -13,7 +13,6 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
@@ -21,12 +20,10 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 /// After this rule the sides of a join are in order, and no exchange is in the plan yet.
 const AFTER: &str = "join_selection";
 
-/// DataFusion's rules and [`BroadcastJoins`] among them.
-pub(crate) fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut rules = PhysicalOptimizer::new().rules;
+/// Puts [`BroadcastJoins`] in its place among DataFusion's rules.
+pub(crate) fn insert_rule(rules: &mut Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>) {
     let place = rules.iter().position(|rule| rule.name() == AFTER).map_or(0, |index| index + 1);
     rules.insert(place, Arc::new(BroadcastJoins));
-    rules
 }
 
 /// Marks hash joins to be run with a build side that every task has whole.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
@@ -51,27 +52,40 @@ impl CheckedIntegers {
         let names = NamePreserver::new(&plan);
         plan.map_expressions(|expr| {
             let name = names.save(&expr);
-            let rewritten = expr.transform_up(|expr| self.rewrite_expr(expr, &schema))?;
+            let (rewritten, _) = self.rewrite_expr(expr, &schema)?;
             Ok(rewritten.update_data(|expr| name.restore(expr)))
         })
     }
 
-    fn rewrite_expr(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return Ok(Transformed::no(expr)) };
+    /// The expression, and its type if it is arithmetic. The type comes from the terms at the ends: to ask each of a sum of
+    /// hundreds of terms for its own takes seconds. A column of an outer query has no type in `schema`.
+    fn rewrite_expr(&self, expr: Expr, schema: &DFSchema) -> Result<(Transformed<Expr>, Option<DataType>)> {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
+            return Ok((expr.map_children(|child| Ok(self.rewrite_expr(child, schema)?.0))?, None));
+        };
+        let (left, left_type) = self.rewrite_expr(*left, schema)?;
+        let (right, right_type) = self.rewrite_expr(*right, schema)?;
+        let changed = left.transformed || right.transformed;
+        let (left, right) = (left.data, right.data);
         let function = match op {
             Operator::Plus => &self.add,
             Operator::Minus => &self.subtract,
             Operator::Multiply => &self.multiply,
-            _ => return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+            _ => return Ok((binary(left, op, right, changed), None)),
         };
-        // A column of an outer query has no type in this schema.
-        let types = (left.get_type(schema), right.get_type(schema));
-        match types {
-            (Ok(left_type), Ok(right_type)) if left_type == right_type && left_type.is_integer() => {
-                let arguments = vec![*left, *right];
-                Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), arguments))))
+        let left_type = left_type.or_else(|| left.get_type(schema).ok());
+        let right_type = right_type.or_else(|| right.get_type(schema).ok());
+        match (left_type, right_type) {
+            (Some(left_type), Some(right_type)) if left_type == right_type && left_type.is_integer() => {
+                let call = ScalarFunction::new_udf(Arc::clone(function), vec![left, right]);
+                Ok((Transformed::yes(Expr::ScalarFunction(call)), Some(left_type)))
             }
-            _ => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+            _ => Ok((binary(left, op, right, changed), None)),
         }
     }
+}
+
+fn binary(left: Expr, op: Operator, right: Expr, changed: bool) -> Transformed<Expr> {
+    let expr = Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
+    if changed { Transformed::yes(expr) } else { Transformed::no(expr) }
 }

@@ -23,6 +23,7 @@ mod session_state;
 pub mod table_format;
 mod threads;
 mod validator;
+mod window_sort;
 
 pub use cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 pub use codec::{logical_codec, physical_codec};

@@ -14,6 +14,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::broadcast;
@@ -24,6 +25,7 @@ use crate::dynamic_filters;
 use crate::functions::register_functions;
 use crate::memory::{memory_pool, sort_spill_reservation};
 use crate::object_store::ObjectStores;
+use crate::window_sort::WindowSort;
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
 const BATCH_ROWS: usize = 16_384;
@@ -113,7 +115,10 @@ pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeE
         builder = builder.with_runtime_env(runtime);
     }
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
-    let builder = builder.with_optimizer_rules(rules).with_physical_optimizer_rules(broadcast::physical_optimizer_rules());
+    let mut physical_rules = PhysicalOptimizer::new().rules;
+    broadcast::insert_rule(&mut physical_rules);
+    physical_rules.push(Arc::new(WindowSort));
+    let builder = builder.with_optimizer_rules(rules).with_physical_optimizer_rules(physical_rules);
     let builder = register_functions(builder);
     Ok(builder.with_analyzer_rule(Arc::new(CheckedIntegers::default())).build())
 }

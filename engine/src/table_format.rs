@@ -1,6 +1,7 @@
 //! Files → tables. Each format yields a provider whose scans are `FileScanConfig`s, which the scheduler can divide.
 
 mod file_name;
+mod json_keys;
 mod schema;
 
 use std::sync::Arc;

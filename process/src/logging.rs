@@ -13,7 +13,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// Crates whose information is noise to an operator: they say `warn` and above unless asked for by name.
-const QUIET_CRATES: [&str; 18] = [
+const QUIET_CRATES: [&str; 19] = [
     "ballista_core",
     "ballista_executor",
     "ballista_scheduler",
@@ -31,6 +31,7 @@ const QUIET_CRATES: [&str; 18] = [
     "object_store",
     "pgwire",
     "rustls",
+    "sqlparser",
     "tonic",
 ];
 

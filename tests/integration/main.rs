@@ -10,6 +10,7 @@ mod drain;
 mod flight;
 mod locations;
 mod memory;
+mod plans;
 mod postgres_protocol;
 mod serve;
 mod server;

@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::{FileKind, TableFiles};
+use super::{FileKind, TableFiles, json_keys};
 use crate::error::{Error, Result};
 
 /// Files whose schema is read at the same time.
@@ -63,7 +63,10 @@ async fn infer_text(
     if schema.fields().is_empty() {
         return Err(Error::Location { location: table.url.to_string(), message: "holds no columns".into() });
     }
-    Ok(schema)
+    match table.file_name.kind {
+        FileKind::Json => Ok(json_keys::in_file_order(schema, table, store).await?),
+        _ => Ok(schema),
+    }
 }
 
 fn merge(schemas: &[(String, SchemaRef)]) -> Result<SchemaRef> {

@@ -3,7 +3,7 @@
 //! PostgreSQL allows several columns of one name, DataFusion does not. Repeated names get a suffix that no SQL text can
 //! hold, which is taken off where names are shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -61,6 +61,9 @@ fn name_set_expr(body: &mut SetExpr) {
 
 fn name_select(select: &mut Select) {
     let mut uses: HashMap<String, usize> = HashMap::new();
+    let mut repeats: HashMap<String, usize> = HashMap::new();
+    // `t.id` and another output called `id` would be ambiguous.
+    let (mut plain, mut qualified) = (HashSet::new(), HashSet::new());
     for item in &mut select.projection {
         let (name, is_named) = match &*item {
             SelectItem::ExprWithAlias { alias, .. } => (folded(alias), true),
@@ -70,16 +73,35 @@ fn name_select(select: &mut Select) {
             SelectItem::UnnamedExpr(expr) => (name_of(expr), false),
             _ => continue,
         };
+        let column = match &*item {
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map(folded),
+            _ => None,
+        };
+        let clashes = match &column {
+            Some(column) => plain.contains(column),
+            None => qualified.contains(&name),
+        };
         let count = uses.entry(name.clone()).or_insert(0);
         *count += 1;
-        if is_named && *count == 1 {
-            continue;
+        let is_first = *count == 1 && !clashes;
+        if is_first {
+            match &column {
+                Some(column) => qualified.insert(column.clone()),
+                None => plain.insert(name.clone()),
+            };
+            if is_named {
+                continue;
+            }
         }
-        let shown = match &*item {
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map_or(name, folded),
-            _ => name,
+        let shown = column.unwrap_or(name);
+        let unique = match is_first {
+            true => shown,
+            false => {
+                let repeats = repeats.entry(shown.clone()).or_insert(1);
+                *repeats += 1;
+                format!("{shown}{REPEATED}{repeats}")
+            }
         };
-        let unique = if *count == 1 { shown } else { format!("{shown}{REPEATED}{count}") };
         let alias = Ident::with_quote('"', unique);
         match item {
             SelectItem::ExprWithAlias { alias: old, .. } => *old = alias,

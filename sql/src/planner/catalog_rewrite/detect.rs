@@ -80,6 +80,7 @@ impl Visitor for Detector {
             self.uses.set_functions = true;
             self.functions.push(name.clone());
         }
+        self.uses.set_functions |= matches!(factor, TableFactor::UNNEST { .. });
         ControlFlow::Continue(())
     }
 

@@ -124,8 +124,18 @@ fn cast(operand: Expr, data_type: &ast::DataType, uses: &Uses) -> Option<Expr> {
             }
             None => Some(cast_to(operand, array_of_text())),
         },
-        Target::Known(_) | Target::Other => None,
+        Target::Known(ast::DataType::Array(element)) => array_of_literal(&operand, &ast::DataType::Array(element)),
+        Target::Known(_) | Target::Other => array_of_literal(&operand, data_type),
     }
+}
+
+/// `'{1,2}'::int[]`: an array of the literal's items.
+fn array_of_literal(literal: &Expr, data_type: &ast::DataType) -> Option<Expr> {
+    let ast::DataType::Array(ast::ArrayElemTypeDef::SquareBracket(element, _)) = data_type else { return None };
+    let items = parse_array(&text_of(literal)?)?;
+    let item = |text: &str| cast_to(string(text), element.as_ref().clone());
+    let elem = items.iter().map(|value| value.as_text().map_or_else(null, item)).collect();
+    Some(cast_to(Expr::Array(Array { elem, named: true }), data_type.clone()))
 }
 
 fn plain_text(operand: Expr) -> Expr {

@@ -1,14 +1,16 @@
 //! What can only be done on a plan, where columns have types: correlated subqueries, types of parameters, names of OIDs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF};
-use udfs::postgres::pg_type::declared_type;
+use udfs::postgres::pg_type::{PG_TYPE, declared_type};
 use udfs::postgres::{COMPARE_ALL, COMPARE_ANY};
 
 use crate::catalog::functions::output_function;
@@ -45,6 +47,12 @@ fn infer_array_parameters(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(inferred.data)
 }
 
+/// Arrays of `UInt32` are of oids: no other type of the catalog is kept so.
+fn is_undeclared_oids(field: &Field) -> bool {
+    declared_type(field).is_none()
+        && matches!(field.data_type(), DataType::List(item) if item.data_type() == &DataType::UInt32 && declared_type(item).is_none())
+}
+
 /// Result columns of `regclass` and its kind print as names.
 fn print_object_names(plan: LogicalPlan, function: &dyn Fn(&str) -> Option<Arc<ScalarUDF>>) -> Result<LogicalPlan> {
     let mut changed = false;
@@ -59,6 +67,12 @@ fn print_object_names(plan: LogicalPlan, function: &dyn Fn(&str) -> Option<Arc<S
                     changed = true;
                     let printed = Expr::ScalarFunction(ScalarFunction::new_udf(output, vec![column]));
                     printed.alias_qualified(qualifier.cloned(), field.name())
+                }
+                // An aggregate of oids forgets what they are.
+                None if is_undeclared_oids(field) => {
+                    changed = true;
+                    let oids = FieldMetadata::from(BTreeMap::from([(PG_TYPE.to_owned(), "_oid".to_owned())]));
+                    column.alias_qualified_with_metadata(qualifier.cloned(), field.name(), Some(oids))
                 }
                 None => column,
             }

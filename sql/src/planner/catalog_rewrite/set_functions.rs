@@ -58,8 +58,14 @@ impl VisitorMut for UnnestCalls {
         }
         match expr {
             Expr::Function(Function { name, args, .. }) => {
-                if let (Some(function), Some(args)) = (set_function(name), arguments(args)) {
-                    *expr = call("unnest", vec![call(function.array_function, args)]);
+                let is_unnest_call = last_name(name).is_some_and(|name| name == "unnest");
+                match (set_function(name), arguments(args)) {
+                    (Some(function), Some(args)) => *expr = call("unnest", vec![call(function.array_function, args)]),
+                    // A table made of `generate_series`, which is an array's name too, comes with its `unnest`.
+                    (None, Some(args)) if is_unnest_call && args.first().is_some_and(is_unnest) => {
+                        *expr = args.into_iter().next().unwrap_or_else(null);
+                    }
+                    _ => {}
                 }
             }
             // `(f(x)).n` is one field of the rows.

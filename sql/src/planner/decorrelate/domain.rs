@@ -333,6 +333,14 @@ impl Domain {
         let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?) else {
             return not_impl_err!("LIMIT of an expression in a correlated subquery");
         };
+        if let LogicalPlan::Projection(projection) = limit.input.as_ref()
+            && matches!(projection.input.as_ref(), LogicalPlan::Sort(_))
+        {
+            // Ordered by a column that is not in the result.
+            let limited = Limit { input: Arc::clone(&projection.input), ..limit.clone() };
+            let projected = Projection::try_new(projection.expr.clone(), Arc::new(LogicalPlan::Limit(limited)))?;
+            return self.push(decorrelator, LogicalPlan::Projection(projected));
+        }
         let columns: Vec<Column> = columns_of(&limit.input).into_iter().chain(self.key_columns()).collect();
         let (input, sort) = match Arc::unwrap_or_clone(limit.input) {
             LogicalPlan::Sort(sort) => (sort.input, self.resolve_sort(sort.expr)?),
@@ -342,7 +350,7 @@ impl Domain {
         let number = self.name("number");
         let mut window = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]);
         window.params.partition_by = self.keys();
-        window.params.window_frame = datafusion::logical_expr::WindowFrame::new(Some(!sort.is_empty()));
+        window.params.window_frame = datafusion::logical_expr::WindowFrame::new((!sort.is_empty()).then_some(true));
         window.params.order_by = sort;
         let window = Expr::from(window).alias(&number);
         let numbered = decorrelator.attach_subqueries(LogicalPlan::Window(Window::try_new(vec![window], input)?))?;

@@ -1,0 +1,68 @@
+//! Sorts that windows need on the cluster. Rows of one partition need no sort by a column that a filter made constant, and
+//! the plan has none; but a stage knows nothing of the filters of the stages before, and the window refuses to run.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowExpr};
+use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+
+/// Puts a sort by the partition's columns below windows that have none in their stage.
+#[derive(Debug)]
+pub(crate) struct WindowSort;
+
+impl PhysicalOptimizerRule for WindowSort {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| Ok(sorted(&node)?.map_or_else(|| Transformed::no(node), Transformed::yes))).data()
+    }
+
+    fn name(&self) -> &str {
+        "window_sort"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The window over a sort; `None` if the node is not a window or needs none.
+fn sorted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(window) = window(node) else { return Ok(None) };
+    let children = node.children();
+    let [input] = children.as_slice() else { return Ok(None) };
+    if window.partition_by().iter().all(|key| is_sorted_by(input, key)) {
+        return Ok(None);
+    }
+    let partition = window.partition_by().iter().map(|key| PhysicalSortExpr::new_default(Arc::clone(key)));
+    let Some(ordering) = LexOrdering::new(partition.chain(window.order_by().iter().cloned())) else { return Ok(None) };
+    let sort = SortExec::new(ordering, Arc::clone(input)).with_preserve_partitioning(true);
+    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+    Arc::clone(node).replace_children(vec![Arc::new(sort)], options).map(Some)
+}
+
+/// The first of the windows that a node computes, all of which have the same partitions. One that looks its partitions up
+/// needs no order.
+fn window(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn WindowExpr>> {
+    if let Some(window) = node.downcast_ref::<WindowAggExec>() {
+        return window.window_expr().first();
+    }
+    let window = node.downcast_ref::<BoundedWindowAggExec>()?;
+    matches!(window.input_order_mode, InputOrderMode::Sorted).then(|| window.window_expr().first())?
+}
+
+/// Whether a sort in the same stage orders by `key`. Windows above it add columns and keep the order.
+fn is_sorted_by(plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>) -> bool {
+    match plan.downcast_ref::<SortExec>() {
+        Some(sort) => sort.expr().iter().any(|sorted| sorted.expr.eq(key)),
+        None if plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>() => {
+            plan.children().into_iter().all(|input| is_sorted_by(input, key))
+        }
+        None => false,
+    }
+}

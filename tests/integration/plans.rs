@@ -1,0 +1,78 @@
+//! What EXPLAIN shows: where a query runs and why, which side of a join is sent, which scans get a filter made by a join.
+
+use tokio_postgres::Client;
+
+use crate::client::{column, connect, sql_state};
+use crate::data;
+use crate::server::Server;
+
+async fn explain(client: &Client, mode: &str, sql: &str) -> Vec<String> {
+    client.simple_query(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+    column(client, &format!("EXPLAIN {sql}")).await
+}
+
+#[tokio::test]
+async fn the_last_line_says_where_and_why() {
+    let server = Server::start(&[data::lake()]);
+    let client = connect(server.postgres()).await;
+    for (mode, sql, last) in [
+        ("local", "SELECT 1", "Execution: local (arbalest.execution_mode is local)"),
+        ("distributed", "SELECT count(*) FROM employees", "Execution: distributed (arbalest.execution_mode is distributed)"),
+        ("distributed", "SELECT relname FROM pg_class", "Execution: local (reads the catalog only)"),
+        ("auto", "SELECT 1", "Execution: local (reads no files)"),
+    ] {
+        assert_eq!(explain(&client, mode, sql).await.last().map(String::as_str), Some(last), "{mode}: {sql}");
+    }
+    let lines = explain(&client, "auto", "SELECT * FROM employees").await;
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("Execution: local (reads ") && last.contains(" in 1 file, at most "), "{last}");
+}
+
+#[tokio::test]
+async fn a_plan_that_the_cluster_cannot_run_is_refused_by_name() {
+    let server = Server::start(&["--sample", "tpch=0.01", "--local-max-bytes", "0"]);
+    let client = connect(server.postgres()).await;
+    let recursive = "WITH RECURSIVE t(n) AS (SELECT n_nationkey FROM nation UNION ALL SELECT n - 1 FROM t WHERE n > 0) SELECT * FROM t";
+    let lines = explain(&client, "auto", recursive).await;
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("Execution: local (the cluster cannot run it: "), "{last}");
+    client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
+    let error = client.simple_query(recursive).await.expect_err("refused");
+    assert_eq!(sql_state(&error), "0A000");
+    let lines = explain(&client, "auto", "SELECT sum(n_nationkey) FROM nation").await;
+    assert!(lines.last().unwrap().starts_with("Execution: distributed (reads "), "{lines:?}");
+}
+
+#[tokio::test]
+async fn the_cluster_sends_the_small_side_and_never_one_whose_rows_are_all_kept() {
+    let server = Server::start(&["--sample", "tpch=0.01"]);
+    let client = connect(server.postgres()).await;
+    let joins = async |sql: &str| {
+        let lines = explain(&client, "distributed", sql).await;
+        lines.into_iter().filter(|line| line.contains("HashJoinExec") || line.contains("RepartitionExec")).collect::<Vec<_>>()
+    };
+    let inner = joins("SELECT * FROM lineitem JOIN nation ON n_nationkey = l_suppkey").await;
+    assert!(matches!(inner.as_slice(), [join] if join.contains("mode=CollectLeft, join_type=Inner, on=[(n_nationkey")), "{inner:?}");
+    for sql in [
+        "SELECT * FROM nation LEFT JOIN lineitem ON n_nationkey = l_suppkey",
+        "SELECT * FROM lineitem RIGHT JOIN nation ON n_nationkey = l_suppkey",
+        "SELECT * FROM nation FULL JOIN region ON n_regionkey = r_regionkey",
+        "SELECT * FROM nation WHERE NOT EXISTS (SELECT 1 FROM lineitem WHERE l_suppkey = n_nationkey)",
+    ] {
+        let lines = joins(sql).await;
+        let loses_rows = ["Left", "Full", "LeftSemi", "LeftAnti"].map(|kind| format!("mode=CollectLeft, join_type={kind},"));
+        assert!(!lines.iter().any(|line| loses_rows.iter().any(|kind| line.contains(kind))), "{sql}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_join_filters_its_scan_if_its_build_side_is_filtered() {
+    let server = Server::start(&["--sample", "tpch=0.01"]);
+    let client = connect(server.postgres()).await;
+    let join = "SELECT sum(l_quantity) FROM lineitem JOIN part ON p_partkey = l_partkey";
+    for (condition, expected) in [("", false), (" WHERE p_brand = 'Brand#23'", true)] {
+        let lines = explain(&client, "local", &format!("{join}{condition}")).await;
+        let filtered = lines.iter().any(|line| line.contains("l_partkey") && line.contains("DynamicFilter"));
+        assert_eq!(filtered, expected, "{lines:#?}");
+    }
+}
