@@ -17,18 +17,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
-/// After this rule the sides of a join are in order, and no exchange is in the plan yet.
-const AFTER: &str = "join_selection";
-
-/// Puts [`BroadcastJoins`] in its place among DataFusion's rules.
-pub(crate) fn insert_rule(rules: &mut Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>) {
-    let place = rules.iter().position(|rule| rule.name() == AFTER).map_or(0, |index| index + 1);
-    rules.insert(place, Arc::new(BroadcastJoins));
-}
-
 /// Marks hash joins to be run with a build side that every task has whole.
 #[derive(Debug)]
-struct BroadcastJoins;
+pub(crate) struct BroadcastJoins;
 
 impl PhysicalOptimizerRule for BroadcastJoins {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
@@ -116,9 +107,9 @@ fn row_bytes(schema: &Schema) -> usize {
     schema.fields().iter().map(|field| width(field.data_type())).sum::<usize>().max(8)
 }
 
-/// Makes the scheduler leave the choice as it is. It would take back those of builds that it estimates, from what is left in
-/// the finished plan, to be larger than a threshold, and make others below; so the threshold of this job is just above
-/// the largest build.
+/// Makes the scheduler leave these choices as they are. It would take back those of builds that it estimates, from what is
+/// left in the finished plan, to be larger than a threshold; so the threshold of this job is just above the largest
+/// build. It may then send a side that is smaller still and was left out as dearer, which is as right.
 pub(crate) fn keep_choices(plan: &Arc<dyn ExecutionPlan>, config: &mut ConfigOptions) -> Result<()> {
     let mut largest = 0;
     plan.apply(|node| {

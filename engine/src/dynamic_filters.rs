@@ -16,7 +16,6 @@ use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -25,15 +24,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::ExecutionPlan;
 
-/// DataFusion's rules for plans that run in one process, with dynamic filters where they pay.
-pub(crate) fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let standard = FilterPushdown::new_post_optimization();
-    let replace = |rule: Arc<dyn PhysicalOptimizerRule + Send + Sync>| match rule.name() == standard.name() {
-        true => Arc::new(SelectiveFilters),
-        false => rule,
-    };
-    PhysicalOptimizer::new().rules.into_iter().map(replace).collect()
-}
+use crate::filter_pushdown::has_repeated_names;
 
 /// Gives the plan of a task the dynamic filters that it can fill itself: the builds of its joins, and its top rows.
 ///
@@ -45,8 +36,9 @@ pub fn push_dynamic_filters(plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions
 /// Of the values of a key, how many may pass a filter in a task, whose build side's rows have been counted.
 const TASK_FRACTION_MAX: f64 = 0.1;
 
+/// Makes dynamic filters for joins whose build side leaves out rows, and for top rows.
 #[derive(Debug)]
-struct SelectiveFilters;
+pub(crate) struct SelectiveFilters;
 
 impl PhysicalOptimizerRule for SelectiveFilters {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
@@ -62,7 +54,7 @@ impl PhysicalOptimizerRule for SelectiveFilters {
     }
 }
 
-/// Pushes all dynamic filters down, and removes those of joins that `pays` says no to.
+/// Pushes all dynamic filters down, and removes those that could go astray and those of joins that `pays` says no to.
 fn push(
     plan: Arc<dyn ExecutionPlan>,
     config: &ConfigOptions,
@@ -71,10 +63,13 @@ fn push(
     let pushed = FilterPushdown::new_post_optimization().optimize(Arc::clone(&plan), config)?;
     let mut useless = HashSet::new();
     pushed.apply(|node| {
-        if let Some(join) = node.downcast_ref::<HashJoinExec>()
-            && !pays(join)?
-        {
-            useless.extend(join.dynamic_expressions_produced().iter().filter_map(|filter| filter.expression_id()));
+        let filters: Vec<u64> = node.dynamic_expressions_produced().iter().filter_map(|filter| filter.expression_id()).collect();
+        // A filter's column is found below by its name, which must mean one column.
+        let is_useful = || -> Result<bool> {
+            Ok(!has_repeated_names(node)? && node.downcast_ref::<HashJoinExec>().map_or(Ok(true), &pays)?)
+        };
+        if !filters.is_empty() && !is_useful()? {
+            useless.extend(filters);
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

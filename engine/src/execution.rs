@@ -73,10 +73,6 @@ impl Engine {
         self.local.runtime_env()
     }
 
-    pub fn has_cluster(&self) -> bool {
-        self.cluster.is_some()
-    }
-
     /// A state for planning and running here. `configure` changes a copy of the engine's settings.
     pub fn local_state(
         &self,

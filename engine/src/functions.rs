@@ -10,7 +10,7 @@ use datafusion::prelude::SessionConfig;
 use crate::session_state::cluster_session_state;
 
 /// Adds DataFusion's default functions and the crate `udfs` to a session state under construction.
-pub fn register_functions(builder: SessionStateBuilder) -> SessionStateBuilder {
+pub(crate) fn register_functions(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut builder = builder.with_default_features();
     if let Some(functions) = builder.scalar_functions() {
         functions.extend(udfs::scalar_functions().into_iter().map(Arc::new));

@@ -23,7 +23,7 @@ const PARTITIONS_AHEAD: usize = 4;
 /// A cancel that arrives while the scheduler plans is lost, so it is repeated this often.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// After this long a job that will not end is left to the scheduler's own limits.
+/// After this long a job that will not end is not asked again.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Submits a query and returns its rows; the stream waits for the job, then reads the result's partitions in order.
@@ -121,7 +121,9 @@ async fn cancel_until_ended(
             return;
         }
     }
-    warn!(job_id = %id, "job did not end although cancelled");
+    warn!(job_id = %id, "job did not end although cancelled, its files are removed when it does");
+    next_terminal(&mut events).await;
+    clean(id, cluster).await;
 }
 
 async fn clean(id: JobId, cluster: Arc<dyn Cluster>) {

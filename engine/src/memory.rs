@@ -20,19 +20,6 @@ pub fn sort_spill_reservation(bytes: usize, partitions: usize) -> usize {
     (bytes / partitions.max(1) / SHARE).min(10 << 20)
 }
 
-/// The memory this process may use: the cgroup's limit, else the machine's memory, times `share`.
-pub fn default_memory_bytes(share: f64) -> usize {
-    let system = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
-    );
-    let total = system
-        .cgroup_limits()
-        .map(|limits| limits.total_memory)
-        .filter(|limit| *limit > 0)
-        .map_or(system.total_memory(), |limit| limit.min(system.total_memory()));
-    (total as f64 * share) as usize
-}
-
 /// Makes `directory` exist and be empty: what an earlier process left there is garbage.
 pub fn sweep_directory(directory: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(directory) {

@@ -14,18 +14,15 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
-use crate::broadcast;
 use crate::checked_integers::CheckedIntegers;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
-use crate::dynamic_filters;
 use crate::functions::register_functions;
 use crate::memory::{memory_pool, sort_spill_reservation};
 use crate::object_store::ObjectStores;
-use crate::window_sort::WindowSort;
+use crate::physical_rules;
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
 const BATCH_ROWS: usize = 16_384;
@@ -42,6 +39,8 @@ pub fn runtime_env(memory_bytes: usize, spill_dir: &std::path::Path) -> Result<A
             DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()])),
         )
         .with_object_store_registry(ObjectStores::new())
+        // Files come, go and change while they are served.
+        .with_object_list_cache_limit(0)
         .build_arc()
 }
 
@@ -103,7 +102,7 @@ fn common_session_config() -> SessionConfig {
 /// The state of a plan for this process.
 pub(crate) fn local_session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
-    let builder = builder.with_physical_optimizer_rules(dynamic_filters::physical_optimizer_rules());
+    let builder = builder.with_physical_optimizer_rules(physical_rules::local());
     register_functions(builder).with_analyzer_rule(Arc::new(CheckedIntegers::default())).build()
 }
 
@@ -115,10 +114,7 @@ pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeE
         builder = builder.with_runtime_env(runtime);
     }
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
-    let mut physical_rules = PhysicalOptimizer::new().rules;
-    broadcast::insert_rule(&mut physical_rules);
-    physical_rules.push(Arc::new(WindowSort));
-    let builder = builder.with_optimizer_rules(rules).with_physical_optimizer_rules(physical_rules);
+    let builder = builder.with_optimizer_rules(rules).with_physical_optimizer_rules(physical_rules::cluster());
     let builder = register_functions(builder);
     Ok(builder.with_analyzer_rule(Arc::new(CheckedIntegers::default())).build())
 }

@@ -19,7 +19,7 @@ use prost::Message;
 use crate::codec::physical_codec;
 use crate::config::MESSAGE_BYTES_MAX;
 
-/// A plan deeper than this stays here: executors decode and run it on stacks that we do not size.
+/// A plan deeper than this stays here: every process that touches a stage recurses over it, on stacks of 32 MiB.
 const PLAN_DEPTH_MAX: usize = 400;
 
 /// The reason why `plan`, planned for the cluster, cannot run there.
@@ -58,9 +58,7 @@ fn refuse_leaf(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
     }
     match source.downcast_ref::<MemorySourceConfig>() {
         // The limit would be lost when the scheduler restricts the scan to a task's partitions.
-        Some(memory) if scan.fetch().is_some() && memory.partitions().len() > 1 => {
-            Some("a scan of rows in memory carries a limit".into())
-        }
+        Some(_) if scan.fetch().is_some() => Some("a scan of rows in memory carries a limit".into()),
         Some(_) => None,
         None => Some("a data source cannot be divided among tasks".into()),
     }
@@ -122,8 +120,10 @@ mod tests {
 
     #[test]
     fn a_limit_inside_a_scan_of_memory_is_refused() {
-        let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(memory(2).with_limit(Some(1)));
-        assert!(refusal(&scan).is_some_and(|reason| reason.contains("limit")));
+        for partitions in [1, 2] {
+            let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(memory(partitions).with_limit(Some(1)));
+            assert!(refusal(&scan).is_some_and(|reason| reason.contains("limit")));
+        }
     }
 
     #[test]

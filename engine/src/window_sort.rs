@@ -10,8 +10,9 @@ use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowExpr};
-use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
 /// Puts a sort by the partition's columns below windows that have none in their stage.
 #[derive(Debug)]
@@ -39,8 +40,12 @@ fn sorted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>
     if window.partition_by().iter().all(|key| is_sorted_by(input, key)) {
         return Ok(None);
     }
-    let partition = window.partition_by().iter().map(|key| PhysicalSortExpr::new_default(Arc::clone(key)));
-    let Some(ordering) = LexOrdering::new(partition.chain(window.order_by().iter().cloned())) else { return Ok(None) };
+    // What is above may rely on the order that the input has, so the sort keeps it; constants before it change nothing.
+    let existing: Vec<PhysicalSortExpr> = input.output_ordering().into_iter().flatten().cloned().collect();
+    let is_new = |key: &Arc<dyn PhysicalExpr>| !existing.iter().any(|sorted| sorted.expr.eq(key));
+    let constant = window.partition_by().iter().filter(|key| is_new(key)).map(|key| PhysicalSortExpr::new_default(Arc::clone(key)));
+    let rest = window.order_by().iter().filter(|key| is_new(&key.expr)).cloned();
+    let Some(ordering) = LexOrdering::new(constant.chain(existing.iter().cloned()).chain(rest)) else { return Ok(None) };
     let sort = SortExec::new(ordering, Arc::clone(input)).with_preserve_partitioning(true);
     let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
     Arc::clone(node).replace_children(vec![Arc::new(sort)], options).map(Some)
@@ -58,11 +63,13 @@ fn window(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn WindowExpr>> {
 
 /// Whether a sort in the same stage orders by `key`. Windows above it add columns and keep the order.
 fn is_sorted_by(plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>) -> bool {
-    match plan.downcast_ref::<SortExec>() {
-        Some(sort) => sort.expr().iter().any(|sorted| sorted.expr.eq(key)),
-        None if plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>() => {
-            plan.children().into_iter().all(|input| is_sorted_by(input, key))
-        }
-        None => false,
+    let holds = |ordering: &LexOrdering| ordering.iter().any(|sorted| sorted.expr.eq(key));
+    if let Some(sort) = plan.downcast_ref::<SortExec>() {
+        return holds(sort.expr());
     }
+    if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
+        return holds(merge.expr());
+    }
+    let is_window = plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>();
+    is_window && plan.children().into_iter().all(|input| is_sorted_by(input, key))
 }

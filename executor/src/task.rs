@@ -1,6 +1,8 @@
 //! Runs tasks on threads of their own, so that the ports answer while every core computes.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +21,7 @@ use ballista_executor::metrics::LoggingMetricsCollector;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use engine::Interrupt;
+use futures::FutureExt;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
@@ -153,7 +156,9 @@ impl TaskRunner {
             status: None,
         };
         let outcome = {
-            let mut execution = pin!(self.execute(task, key.clone(), &interrupt, &mut status));
+            // A task that panics must say so, or its job waits for ever.
+            let execution = AssertUnwindSafe(self.execute(task, key.clone(), &interrupt, &mut status)).catch_unwind();
+            let mut execution = pin!(execution.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))));
             tokio::select! {
                 biased;
                 () = interrupt.triggered() => {
@@ -239,6 +244,11 @@ impl Drop for TaskRunner {
             threads.shutdown_background();
         }
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> BallistaError {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    BallistaError::Internal(format!("a task panicked: {}", text.unwrap_or("without a text")))
 }
 
 fn has_union(plan: &Arc<dyn ExecutionPlan>) -> bool {

@@ -87,7 +87,7 @@ fn event_of(status: JobStatus) -> Option<JobEvent> {
     use job_status::Status as S;
     Some(match status.status? {
         S::Queued(_) | S::Running(_) => JobEvent::Progress,
-        S::Failed(failed) if failed.error.contains(CANCELLED) => JobEvent::Cancelled,
+        S::Failed(failed) if failed.error == CANCELLED => JobEvent::Cancelled,
         S::Failed(failed) => JobEvent::Failed(failed.error),
         S::Successful(job) => {
             let locations: std::result::Result<Vec<PartitionLocation>, _> =

@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::CatalogProviderList;
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast;
 
@@ -117,7 +117,7 @@ pub(crate) async fn plan_query(
     }
     let logical = cardinality::check_scalar_subqueries(logical).map_err(fail)?;
     let parameter_types = parameters::types(&logical, declared).map_err(fail)?;
-    let (schema, origins) = match has_union(&logical).map_err(fail)? {
+    let (schema, origins) = match has_branches(&logical).map_err(fail)? {
         // The branches' types become one only now.
         true => {
             let analyzed = state.analyzer().execute_and_check(logical.clone(), state.config_options(), |_, _| {});
@@ -135,8 +135,17 @@ pub(crate) async fn plan_query(
     })
 }
 
-fn has_union(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
-    plan.exists(|node| Ok(matches!(node, LogicalPlan::Union(_))))
+/// Whether a plan has a UNION or a CASE: their types are those of the first branch until the plan is analyzed.
+fn has_branches(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found = matches!(node, LogicalPlan::Union(_));
+        for expr in node.expressions() {
+            found = found || expr.exists(|expr| Ok(matches!(expr, Expr::Case(_))))?;
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 /// The schema and the origins of a plan's columns, as a client is told.

@@ -39,17 +39,19 @@ pub(crate) async fn prepare(
     };
     let Some(ast) = statement.ast.as_deref() else { return Ok(utility(None)) };
     match ast {
-        ast::Statement::Query(_) | ast::Statement::Copy { .. } => {
+        ast::Statement::Query(_) | ast::Statement::Copy { .. } | ast::Statement::Explain { .. } => {
             let (session, statement, declared) = (Arc::clone(session), statement.clone(), declared.to_vec());
             planner::aside(async move {
                 match statement.ast.as_deref() {
                     Some(query @ ast::Statement::Query(_)) => select::prepare(&session, &statement, query, &declared).await,
+                    Some(explain @ ast::Statement::Explain { .. }) => {
+                        explain::prepare(&session, &statement, explain, &declared).await
+                    }
                     _ => copy_to::prepare(&session, &statement, &declared).await,
                 }
             })
             .await
         }
-        ast::Statement::Explain { .. } => Ok(utility(Some(explain::schema()))),
         ast::Statement::ShowVariable { variable } => Ok(utility(Some(show::schema(variable)))),
         ast::Statement::Execute { .. } => Ok(utility(prepare::schema(session, ast)?)),
         _ => Ok(utility(None)),
@@ -67,7 +69,7 @@ pub(crate) async fn execute(
     match ast {
         S::Query(_) => select::execute(session, prepared, parameters).await,
         S::Copy { .. } => copy_to::execute(session, prepared, parameters).await,
-        S::Explain { .. } => explain::execute(session, prepared.statement(), ast).await,
+        S::Explain { .. } => explain::execute(session, prepared, ast, parameters).await,
         S::Set(set) => set::set(session, set),
         S::Reset(reset) => set::reset(session, reset),
         S::ShowVariable { variable } => show::show(session, variable),

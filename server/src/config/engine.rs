@@ -72,8 +72,8 @@ impl EngineOptions {
         let local_bytes_max = match (self.local_max_bytes, &self.scheduler) {
             (Some(ByteSize(bytes)), _) => bytes,
             (None, Some(_)) => LOCAL_BYTES_MAX_WITH_CLUSTER,
-            // The embedded executor has the same cores: stages gain nothing until joins may outgrow the memory, as only
-            // the cluster's plans spill them.
+            // The embedded executor has the same cores, so that stages gain nothing but that each has the memory alone:
+            // what is passed between them is in files.
             (None, None) => memory_bytes / 4,
         };
         EngineSettings {

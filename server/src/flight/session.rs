@@ -75,8 +75,7 @@ impl FlightSessions {
             self.close_unused(&self.stateless, |_| true);
         }
         let session = self.open(caller, None)?;
-        self.stateless.insert(caller.user.clone(), Arc::clone(&session));
-        Ok(session)
+        Ok(self.keep_first(&self.stateless, caller.user.clone(), session))
     }
 
     /// The session that the caller's key names, if it has been opened.
@@ -105,9 +104,21 @@ impl FlightSessions {
             return Err(error::exhausted(format!("user \"{}\" has {SESSIONS_PER_USER_MAX} sessions, no more are opened", caller.user)));
         }
         let session = self.open(caller, Some(id))?;
-        // Two calls with one new key may come at once; the first session stays.
-        let session = Arc::clone(&*self.of_key.entry(id).or_insert(session));
-        Ok(session)
+        Ok(self.keep_first(&self.of_key, id, session))
+    }
+
+    /// Two first calls may come at once: the session that is there stays, the other is closed.
+    fn keep_first<K: Eq + std::hash::Hash>(
+        &self,
+        sessions: &DashMap<K, Arc<FlightSession>>,
+        key: K,
+        opened: Arc<FlightSession>,
+    ) -> Arc<FlightSession> {
+        let kept = Arc::clone(&*sessions.entry(key).or_insert_with(|| Arc::clone(&opened)));
+        if !Arc::ptr_eq(&kept, &opened) {
+            self.sql.close(opened.sql.id());
+        }
+        kept
     }
 
     /// Closes the caller's session and cancels what runs in it. Gives its id if there was one.

@@ -216,6 +216,10 @@ fn declared_element<'a>(element: &'a Field, declared: Option<&'a str>) -> Option
 
 /// The OID PostgreSQL gives a parameter of this type.
 pub fn parameter_oid(data_type: &DataType) -> u32 {
+    // What drivers ask the catalog with; they may know no other array of numbers before they have asked.
+    if matches!(data_type, DataType::List(element) if element.data_type() == &DataType::UInt32) {
+        return OID.array;
+    }
     let field = Field::new("", data_type.clone(), true);
     match Representation::of(&field) {
         // There is no implicit cast from json; clients send text.

@@ -61,6 +61,16 @@ fn name_set_expr(body: &mut SetExpr) {
 
 fn name_select(select: &mut Select) {
     let mut uses: HashMap<String, usize> = HashMap::new();
+    // The engine takes names in these for outputs before it takes them for columns; in PostgreSQL they are columns.
+    let mut in_conditions = HashSet::new();
+    for condition in [&select.having, &select.qualify].into_iter().flatten() {
+        let _: ControlFlow<()> = ast::visit_expressions(condition, |expr| {
+            if let Expr::Identifier(column) = expr {
+                in_conditions.insert(folded(column));
+            }
+            ControlFlow::Continue(())
+        });
+    }
     let mut repeats: HashMap<String, usize> = HashMap::new();
     // `t.id` and another output called `id` would be ambiguous.
     let (mut plain, mut qualified) = (HashSet::new(), HashSet::new());
@@ -94,7 +104,7 @@ fn name_select(select: &mut Select) {
             }
         }
         let shown = column.unwrap_or(name);
-        let unique = match is_first {
+        let unique = match is_first && !in_conditions.contains(&shown) {
             true => shown,
             false => {
                 let repeats = repeats.entry(shown.clone()).or_insert(1);
@@ -115,7 +125,7 @@ fn name_select(select: &mut Select) {
 }
 
 /// An identifier as DataFusion will know it: lower case unless quoted.
-fn folded(ident: &Ident) -> String {
+pub(crate) fn folded(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),

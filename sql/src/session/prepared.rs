@@ -25,7 +25,7 @@ pub(crate) struct Prepared {
 }
 
 /// A query planned for this process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct QueryPlan {
     pub logical: LogicalPlan,
     /// The catalog it was planned against.

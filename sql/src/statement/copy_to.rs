@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::parser::{Dialect, Statement};
 use crate::planner;
 use crate::response::{CopyFormat, CopyOptions, Response};
+use crate::planner::output_names::folded;
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
 
@@ -160,8 +161,9 @@ impl Given {
             return Ok(());
         }
         for column in columns {
-            let index = schema.index_of(&column.value).map_err(|_| Error::UndefinedColumn {
-                name: column.value.clone(),
+            let name = folded(column);
+            let index = schema.index_of(&name).map_err(|_| Error::UndefinedColumn {
+                name: name.clone(),
                 nearest: None,
                 position: None,
             })?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use arrow::array::StringArray;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
 use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::sql::sqlparser::ast;
@@ -24,7 +25,37 @@ pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("QUERY PLAN", DataType::Utf8, true)]))
 }
 
-pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, explain: &ast::Statement) -> Result<Response> {
+/// Plans the query within, whose parameters are those of the statement.
+pub(super) async fn prepare(
+    session: &Arc<Session>,
+    statement: &Statement,
+    explain: &ast::Statement,
+    declared: &[Option<DataType>],
+) -> Result<PreparedStatement> {
+    let planned = match explain {
+        ast::Statement::Explain { statement: query, .. } if matches!(query.as_ref(), ast::Statement::Query(_)) => {
+            Some(select::prepare(session, statement, query, declared).await?)
+        }
+        // What is wrong with it is said when it is executed.
+        _ => None,
+    };
+    let query = planned.as_ref().map(PreparedStatement::inner);
+    Ok(PreparedStatement::new(Prepared {
+        statement: statement.clone(),
+        parameter_types: query.map_or_else(|| declared.to_vec(), |query| query.parameter_types.clone()),
+        plan: query.and_then(|query| query.plan.clone()),
+        schema: Some(schema()),
+        origins: vec![],
+    }))
+}
+
+pub(super) async fn execute(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    explain: &ast::Statement,
+    parameters: &[ScalarValue],
+) -> Result<Response> {
+    let statement = prepared.statement();
     let ast::Statement::Explain { analyze, verbose, statement: query, format, options, .. } = explain else {
         return Err(Error::unsupported("this form of EXPLAIN"));
     };
@@ -49,14 +80,7 @@ pub(super) async fn execute(session: &Arc<Session>, statement: &Statement, expla
     if !matches!(query.as_ref(), ast::Statement::Query(_)) {
         return Err(Error::unsupported("EXPLAIN of a statement other than a query"));
     }
-    let nothing_prepared = PreparedStatement::new(Prepared {
-        statement: statement.clone(),
-        parameter_types: vec![],
-        plan: None,
-        schema: None,
-        origins: vec![],
-    });
-    let routed = select::route(session, &nothing_prepared, Arc::new(query.as_ref().clone()), &[]).await?;
+    let routed = select::route(session, prepared, Arc::new(query.as_ref().clone()), parameters).await?;
     let mut lines = Vec::new();
     if verbose {
         lines.push("Logical plan:".to_owned());

@@ -90,9 +90,6 @@ pub(super) fn rewrite(expr: &mut Expr, uses: &Uses) -> Result<()> {
                 *index = Expr::BinaryOp { left: Box::new(from_zero), op: BinaryOperator::Plus, right: Box::new(number(1)) };
             }
         }
-        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
-            with_default_escape(pattern, escape_char);
-        }
         _ => {}
     }
     Ok(())
@@ -362,34 +359,4 @@ fn is_catalog_column(expr: &Expr, is_wanted: impl Fn(&str) -> bool) -> bool {
     relations_of(PG_CATALOG)
         .flat_map(|relation| &relation.columns)
         .any(|column| column.name == name.value && is_wanted(column.type_name))
-}
-
-/// `LIKE 'a/_b' ESCAPE '/'` as a pattern with the default escape.
-fn with_default_escape(pattern: &mut Expr, escape_char: &mut Option<ast::ValueWithSpan>) {
-    let Some(escape) = escape_char.clone().and_then(|value| value.value.into_string()) else { return };
-    let Some(text) = text_of(pattern) else { return };
-    let mut escapes = escape.chars();
-    let escape = match (escapes.next(), escapes.next()) {
-        (Some('\\'), None) => {
-            *escape_char = None;
-            return;
-        }
-        (Some(escape), None) => Some(escape),
-        (None, None) => None,
-        _ => return,
-    };
-    let mut rewritten = String::with_capacity(text.len() + 2);
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if Some(c) == escape {
-            rewritten.push('\\');
-            rewritten.extend(chars.next());
-        } else if c == '\\' {
-            rewritten.push_str("\\\\");
-        } else {
-            rewritten.push(c);
-        }
-    }
-    *pattern = string(&rewritten);
-    *escape_char = None;
 }

@@ -25,7 +25,7 @@ pub(super) fn target(data_type: &DataType) -> Target {
         DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => match target(element) {
             Target::Text => Target::TextArray,
             Target::Known(element) => Target::Known(array_of(element)),
-            Target::Oid(_) => Target::Known(array_of(DataType::BigInt(None))),
+            Target::Oid(_) => Target::Known(array_of(DataType::IntUnsigned(None))),
             _ => Target::Other,
         },
         DataType::Custom(name, arguments) if arguments.is_empty() => custom(name),

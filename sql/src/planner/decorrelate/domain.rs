@@ -30,6 +30,11 @@ pub(super) struct Domain {
 
 impl Domain {
     pub(super) fn new(number: usize, references: Vec<Column>, outer: &LogicalPlan) -> Result<Self> {
+        // Its rows are computed here and again where they are joined: both must be the same.
+        let varies = outer.exists(|node| Ok(matches!(node, LogicalPlan::Limit(_)) || node.expressions().iter().any(Expr::is_volatile)))?;
+        if varies {
+            return not_impl_err!("outer columns of a query with LIMIT or with a volatile function");
+        }
         let mut domain = Self { number, references, plan: LogicalPlanBuilder::empty(false).build()?, work_tables: vec![] };
         let columns = domain.references.iter().enumerate().map(|(index, column)| {
             Expr::Column(column.clone()).alias(domain.name(&format!("key{index}")))
