@@ -2,6 +2,7 @@
 
 mod file_name;
 mod json_keys;
+mod named_parquet;
 mod schema;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use object_store::ObjectMeta;
 pub use file_name::{FileKind, FileName};
 
 use crate::error::{Error, Result};
+use named_parquet::NamedParquet;
 
 /// The files of one table, found by whoever listed them.
 #[derive(Clone, Debug)]
@@ -67,7 +69,7 @@ impl FileTable {
 fn file_format(file_name: &FileName) -> Arc<dyn FileFormat> {
     match file_name.kind {
         // The table's schema says whether strings are views; the format must not decide again.
-        FileKind::Parquet => Arc::new(ParquetFormat::default().with_force_view_types(false)),
+        FileKind::Parquet => Arc::new(NamedParquet(ParquetFormat::default().with_force_view_types(false))),
         FileKind::Csv { delimiter } => Arc::new(
             CsvFormat::default()
                 .with_has_header(true)
