@@ -109,7 +109,8 @@ fn row_bytes(schema: &Schema) -> usize {
 
 /// Makes the scheduler leave these choices as they are. It would take back those of builds that it estimates, from what is
 /// left in the finished plan, to be larger than a threshold; so the threshold of this job is just above the largest
-/// build. It may then send a side that is smaller still and was left out as dearer, which is as right.
+/// build. It may then send a side that is smaller still and was left out as dearer, which is as right. A size that cannot be
+/// computed is unknown to the scheduler too.
 pub(crate) fn keep_choices(plan: &Arc<dyn ExecutionPlan>, config: &mut ConfigOptions) -> Result<()> {
     let mut largest = 0;
     plan.apply(|node| {

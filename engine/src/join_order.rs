@@ -3,34 +3,14 @@
 
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-/// Sorts the rows of joins that have an order.
-#[derive(Debug)]
-pub(crate) struct JoinOrder;
-
-impl PhysicalOptimizerRule for JoinOrder {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| Ok(sorted(&node)?.map_or_else(|| Transformed::no(node), Transformed::yes))).data()
-    }
-
-    fn name(&self) -> &str {
-        "join_order"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
-
-fn sorted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+/// The join below a sort; `None` if the node is not a join or has no order.
+pub(crate) fn sorted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if !(node.is::<HashJoinExec>() || node.is::<NestedLoopJoinExec>() || node.is::<CrossJoinExec>()) {
         return Ok(None);
     }

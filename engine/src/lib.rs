@@ -4,7 +4,7 @@
 //! codecs built in this crate are the same in every process.
 
 mod broadcast;
-mod checked_integers;
+mod checked_arithmetic;
 mod cluster;
 mod codec;
 mod config;
@@ -22,6 +22,7 @@ mod metrics;
 mod object_store;
 mod physical_rules;
 mod router;
+mod semi_joins;
 mod session_state;
 mod single_task_joins;
 pub mod table_format;

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
 
 use crate::broadcast::BroadcastJoins;
 use crate::dynamic_filters::SelectiveFilters;
 use crate::filter_pushdown::FiltersIntoScans;
-use crate::join_order::JoinOrder;
-use crate::single_task_joins::SingleTaskJoins;
-use crate::window_sort::WindowSort;
+use crate::{join_order, single_task_joins, window_sort};
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
@@ -33,9 +35,10 @@ pub(crate) fn cluster() -> Vec<Rule> {
     // After the sides of a join are in order, before there are exchanges.
     let after_sides = rules.iter().position(|rule| rule.name() == "join_selection").map_or(0, |index| index + 1);
     rules.insert(after_sides, Arc::new(BroadcastJoins));
-    rules.push(Arc::new(SingleTaskJoins));
-    rules.push(Arc::new(JoinOrder));
-    rules.push(Arc::new(WindowSort));
+    // At the end, when sorts and exchanges are in their places.
+    rules.push(Arc::new(Rewrite { name: "single_task_joins", rewrite: single_task_joins::single_task }));
+    rules.push(Arc::new(Rewrite { name: "join_order", rewrite: join_order::sorted }));
+    rules.push(Arc::new(Rewrite { name: "window_sort", rewrite: window_sort::sorted }));
     rules
 }
 
@@ -46,6 +49,28 @@ fn common() -> Vec<Rule> {
         false => rule,
     };
     PhysicalOptimizer::new().rules.into_iter().map(replace).collect()
+}
+
+/// A rule that looks at one operator at a time, from the leaves up.
+#[derive(Debug)]
+struct Rewrite {
+    name: &'static str,
+    /// What to put in an operator's place; `None` leaves it.
+    rewrite: fn(&Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>>,
+}
+
+impl PhysicalOptimizerRule for Rewrite {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| Ok((self.rewrite)(&node)?.map_or_else(|| Transformed::no(node), Transformed::yes))).data()
+    }
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

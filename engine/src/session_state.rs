@@ -16,13 +16,14 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
-use crate::checked_integers::CheckedIntegers;
+use crate::checked_arithmetic::CheckedArithmetic;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::functions::register_functions;
 use crate::memory::{memory_pool, sort_spill_reservation};
 use crate::object_store::ObjectStores;
 use crate::physical_rules;
+use crate::semi_joins::SemiJoinsFirst;
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
 const BATCH_ROWS: usize = 16_384;
@@ -103,7 +104,8 @@ fn common_session_config() -> SessionConfig {
 pub(crate) fn local_session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
     let builder = builder.with_physical_optimizer_rules(physical_rules::local());
-    register_functions(builder).with_analyzer_rule(Arc::new(CheckedIntegers::default())).build()
+    let builder = builder.with_optimizer_rule(Arc::new(SemiJoinsFirst));
+    register_functions(builder).with_analyzer_rule(Arc::new(CheckedArithmetic::default())).build()
 }
 
 /// The state of a plan for the cluster. `config` must come from [`cluster_session_config`]; a plain one is upgraded.
@@ -114,7 +116,8 @@ pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeE
         builder = builder.with_runtime_env(runtime);
     }
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
-    let builder = builder.with_optimizer_rules(rules).with_physical_optimizer_rules(physical_rules::cluster());
+    let builder = builder.with_optimizer_rules(rules).with_optimizer_rule(Arc::new(SemiJoinsFirst));
+    let builder = builder.with_physical_optimizer_rules(physical_rules::cluster());
     let builder = register_functions(builder);
-    Ok(builder.with_analyzer_rule(Arc::new(CheckedIntegers::default())).build())
+    Ok(builder.with_analyzer_rule(Arc::new(CheckedArithmetic::default())).build())
 }

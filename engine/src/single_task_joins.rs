@@ -4,34 +4,14 @@
 use std::sync::Arc;
 
 use datafusion::common::JoinType;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-/// Brings the right side of such joins together.
-#[derive(Debug)]
-pub(crate) struct SingleTaskJoins;
-
-impl PhysicalOptimizerRule for SingleTaskJoins {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| Ok(single_task(&node)?.map_or_else(|| Transformed::no(node), Transformed::yes))).data()
-    }
-
-    fn name(&self) -> &str {
-        "single_task_joins"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
-
-fn single_task(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+/// The join with its right side brought together; `None` if the node is not such a join.
+pub(crate) fn single_task(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else { return Ok(None) };
     if !keeps_left_rows(*join.join_type()) || join.right().output_partitioning().partition_count() == 1 {
         return Ok(None);

@@ -3,37 +3,16 @@
 
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowExpr};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 
-/// Puts a sort by the partition's columns below windows that have none in their stage.
-#[derive(Debug)]
-pub(crate) struct WindowSort;
-
-impl PhysicalOptimizerRule for WindowSort {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| Ok(sorted(&node)?.map_or_else(|| Transformed::no(node), Transformed::yes))).data()
-    }
-
-    fn name(&self) -> &str {
-        "window_sort"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
-
 /// The window over a sort; `None` if the node is not a window or needs none.
-fn sorted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+pub(crate) fn sorted(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(window) = window(node) else { return Ok(None) };
     let children = node.children();
     let [input] = children.as_slice() else { return Ok(None) };

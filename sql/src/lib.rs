@@ -3,6 +3,7 @@
 //! A front end opens a [`Session`] from [`Sessions`], parses text with [`Session::parse`], prepares and executes each
 //! [`Statement`], and turns the [`Response`] into its protocol. Nothing else of this crate is for front ends.
 
+pub mod bytea;
 pub mod catalog;
 mod error;
 pub mod interval;

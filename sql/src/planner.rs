@@ -2,6 +2,7 @@
 
 mod aside;
 mod balance;
+mod build;
 mod cardinality;
 mod catalog_rewrite;
 mod context;
@@ -9,6 +10,7 @@ mod decorrelate;
 mod depth;
 mod interval_literals;
 mod like_escape;
+mod literals;
 pub(crate) mod nearest;
 mod origins;
 pub(crate) mod output_names;
@@ -33,6 +35,7 @@ use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
 
 use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
+use decorrelate::decorrelate_rest;
 pub(crate) use aside::aside;
 pub(crate) use parameters::bind;
 
@@ -107,14 +110,16 @@ pub(crate) async fn plan_query(
     let system = session.system();
     let is_postgres = session.dialect() == Dialect::Postgres;
     let mut uses = Uses::default();
+    output_names::name_outputs(&mut query);
+    literals::rewrite_casts(&mut query)?;
     if is_postgres {
-        output_names::name_outputs(&mut query);
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
     let mut logical = parameters::plan(state, is_postgres.then_some(system), query, declared).await.map_err(fail)?;
     if uses.needs_finish() {
         logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;
     }
+    logical = decorrelate_rest(logical).map_err(fail)?;
     let logical = cardinality::check_scalar_subqueries(logical).map_err(fail)?;
     let parameter_types = parameters::types(&logical, declared).map_err(fail)?;
     let (schema, origins) = match has_branches(&logical).map_err(fail)? {

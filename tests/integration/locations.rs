@@ -122,6 +122,26 @@ fn an_unknown_format_is_refused() {
     refused(&data::path(&file), &["notes.docx"]);
 }
 
+/// What is in a directory is asked anew for each query, also after one has read it.
+#[tokio::test]
+async fn files_that_come_and_go_are_seen() {
+    let directory = TempDir::new().unwrap();
+    let visits = directory.path().join("visits");
+    copy_directory(&data::file("visits"), &visits);
+    let server = Server::start(&[data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    for mode in ["local", "distributed"] {
+        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+        let rows = async || value(&client, "SELECT count(seconds) FROM visits WHERE seconds >= 0").await.unwrap().parse::<usize>().unwrap();
+        let before = rows().await;
+        std::fs::copy(visits.join("1.parquet"), visits.join("copy.parquet")).unwrap();
+        let more = rows().await;
+        assert!(more > before, "{mode}: {more} rows after a file came, {before} before");
+        std::fs::remove_file(visits.join("copy.parquet")).unwrap();
+        assert_eq!(rows().await, before, "{mode}: rows after the file went");
+    }
+}
+
 /// A file that breaks while it is served fails its query, in either mode, and nothing else.
 #[tokio::test]
 async fn a_file_that_breaks_later_fails_its_query() {

@@ -1,3 +1,6 @@
-//! Integer arithmetic that fails where DataFusion's operators wrap around.
+//! Arithmetic that fails where DataFusion's wraps around or yields infinity.
 
 pub mod checked;
+mod sum;
+
+pub use sum::sum;

@@ -14,7 +14,9 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
     functions
 }
 
-/// Every aggregate function of this crate.
+/// Every aggregate function of this crate. `sum` takes the place of DataFusion's.
 pub fn aggregate_functions() -> Vec<AggregateUDF> {
-    postgres::aggregate_functions()
+    let mut functions = vec![arithmetic::sum()];
+    functions.extend(postgres::aggregate_functions());
+    functions
 }

@@ -3,7 +3,6 @@
 //! Every rewrite keeps the meaning; what cannot be kept is left for the planner to refuse. Statements that touch neither
 //! system tables nor functions of `pg_catalog` pass unchanged.
 
-mod build;
 mod detect;
 mod expressions;
 mod finish;

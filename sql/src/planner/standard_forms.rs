@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, Value,
-    VisitMut, VisitorMut,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinConstraint, JoinOperator,
+    LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use crate::error::{Error, Result};
@@ -25,6 +25,27 @@ impl VisitorMut for RewriteQueries {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         rewrite_fetch(query);
         check_set_operations(&query.body)
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        match factor {
+            // The engine would answer from all rows.
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                ControlFlow::Break(Error::unsupported("TABLESAMPLE"))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr
+            && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+            && list.args.iter().any(|arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard)))
+        {
+            // The engine would count all rows.
+            return ControlFlow::Break(Error::unsupported(format!("{name}(DISTINCT *)")));
+        }
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {

@@ -1,13 +1,15 @@
-//! `checked_add`, `checked_subtract`, `checked_multiply`: `+`, `-`, `*` of two integers of one type, with an error instead
-//! of a wrapped result. DataFusion's own operators wrap, which no SQL user expects.
+//! `checked_add`, `checked_subtract`, `checked_multiply`, `checked_divide`: the operators for two integers or two floats of
+//! one type, with an error instead of a wrapped or an infinite result. DataFusion's own operators wrap, which no SQL user
+//! expects.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use datafusion::arrow::array::{ArrayRef, Datum};
+use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum};
 use datafusion::arrow::compute::kernels::numeric;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, ScalarValue, plan_err};
+use num_traits::Float;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -15,31 +17,75 @@ use datafusion::logical_expr::{
 /// Longer names of columns are cut to a hash.
 const NAME_BYTES_MAX: usize = 256;
 
-/// The three operations.
+/// The operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     Add,
     Subtract,
     Multiply,
+    /// Of floats only: integers fail by themselves.
+    Divide,
 }
 
 impl Operation {
-    pub const ALL: [Self; 3] = [Self::Add, Self::Subtract, Self::Multiply];
+    pub const ALL: [Self; 4] = [Self::Add, Self::Subtract, Self::Multiply, Self::Divide];
 
     fn name(self) -> &'static str {
         match self {
             Self::Add => "checked_add",
             Self::Subtract => "checked_subtract",
             Self::Multiply => "checked_multiply",
+            Self::Divide => "checked_divide",
         }
     }
 
+    /// Whether two operands of a type are checked.
+    pub fn takes(self, data_type: &DataType) -> bool {
+        matches!(data_type, DataType::Float32 | DataType::Float64) || (data_type.is_integer() && self != Self::Divide)
+    }
+
     fn apply(self, left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
-        match self {
+        let result = match self {
             Self::Add => numeric::add(left, right),
             Self::Subtract => numeric::sub(left, right),
             Self::Multiply => numeric::mul(left, right),
+            Self::Divide => numeric::div(left, right),
+        }?;
+        match result.data_type() {
+            DataType::Float64 => self.check_floats::<Float64Type>(left, right, &result)?,
+            DataType::Float32 => self.check_floats::<Float32Type>(left, right, &result)?,
+            _ => {}
         }
+        Ok(result)
+    }
+
+    /// Infinite and undefined results may come from operands that were so, not from others.
+    fn check_floats<T: ArrowPrimitiveType<Native: Float>>(
+        self,
+        left: &dyn Datum,
+        right: &dyn Datum,
+        result: &ArrayRef,
+    ) -> Result<(), ArrowError> {
+        let result = result.as_primitive::<T>();
+        if result.values().iter().all(|value| value.is_finite()) {
+            return Ok(());
+        }
+        let ((left, left_is_scalar), (right, right_is_scalar)) = (left.get(), right.get());
+        let (left, right) = (left.as_primitive::<T>(), right.as_primitive::<T>());
+        for (row, value) in result.iter().enumerate() {
+            if value.is_none_or(|value| value.is_finite()) {
+                continue;
+            }
+            let left = left.value(if left_is_scalar { 0 } else { row });
+            let right = right.value(if right_is_scalar { 0 } else { row });
+            if self == Self::Divide && right == T::default_value() && !left.is_nan() {
+                return Err(ArrowError::DivideByZero);
+            }
+            if left.is_finite() && right.is_finite() {
+                return Err(ArrowError::ArithmeticOverflow("value out of range: overflow".into()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -65,8 +111,8 @@ impl ScalarUDFImpl for Checked {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types {
-            [left, right] if left == right && left.is_integer() => Ok(left.clone()),
-            _ => plan_err!("{} takes two integers of one type, not {types:?}", self.name()),
+            [left, right] if left == right && self.operation.takes(left) => Ok(left.clone()),
+            _ => plan_err!("{} takes two numbers of one type, not {types:?}", self.name()),
         }
     }
 

@@ -23,7 +23,7 @@ pub fn parse(oid: u32, text: &str, time_zone: TimeZone) -> Result<ScalarValue, E
         Some(&FLOAT4) => ScalarValue::Float32(Some(float4(oid, text)?)),
         Some(&FLOAT8) => ScalarValue::Float64(Some(float8(oid, text)?)),
         Some(&NUMERIC) => numeric::parse_text(text)?,
-        Some(&BYTEA) => ScalarValue::Binary(Some(bytea(text).ok_or_else(|| invalid_text(oid, text))?)),
+        Some(&BYTEA) => ScalarValue::Binary(Some(sql::bytea::parse_bytea(text).ok_or_else(|| invalid_text(oid, text))?)),
         Some(&UUID) => {
             let uuid = uuid::Uuid::try_parse(text.trim()).map_err(|_| invalid_text(oid, text))?;
             ScalarValue::Utf8(Some(uuid.to_string()))
@@ -83,37 +83,4 @@ fn check_float(is_infinite: bool, is_zero: bool, oid: u32, text: &str) -> Result
         return Err(Error::OutOfRange { pg_type: sql_name(oid), text: text.trim().to_owned() });
     }
     Ok(())
-}
-
-/// `\x` and hexadecimal digits, or text with `\\` and `\ooo`.
-fn bytea(text: &str) -> Option<Vec<u8>> {
-    if let Some(digits) = text.strip_prefix("\\x") {
-        let digits: Vec<u8> = digits.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
-        let (pairs, rest) = digits.as_chunks::<2>();
-        if !rest.is_empty() {
-            return None;
-        }
-        let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-        return pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect();
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    loop {
-        rest = match rest {
-            [] => return Some(bytes),
-            [b'\\', b'\\', rest @ ..] => {
-                bytes.push(b'\\');
-                rest
-            }
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest
-            }
-            [b'\\', ..] => return None,
-            [byte, rest @ ..] => {
-                bytes.push(*byte);
-                rest
-            }
-        };
-    }
 }

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use udfs::postgres::text_output::parse_array;
 use udfs::postgres::{ARRAY_OR_EMPTY, COMPARE_ALL, COMPARE_ANY};
 
-use super::build::{aliased, call, call_with, derived, ident, null, number, select, string};
+use crate::planner::build::{aliased, call, call_with, derived, ident, null, number, select, string};
 use super::detect::{Uses, last_name, schema_name};
 use super::relations::unqualify;
 use super::types::{Target, target};
@@ -66,8 +66,11 @@ pub(super) fn rewrite(expr: &mut Expr, uses: &Uses) -> Result<()> {
         }
         Expr::BinaryOp { left, op, right } => {
             unqualify_operator(op)?;
-            oids_of_literal(left, right);
-            oids_of_literal(right, left);
+            // A user's column may have the same name.
+            if uses.only_catalog() {
+                oids_of_literal(left, right);
+                oids_of_literal(right, left);
+            }
         }
         Expr::AnyOp { left, compare_op, right, .. } => {
             unqualify_operator(compare_op)?;

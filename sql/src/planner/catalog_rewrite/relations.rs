@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query, Select, TableFactor, VisitMut, VisitorMut};
 
-use super::build::{call, ident, number, object_name};
+use crate::planner::build::{call, ident, number, object_name};
 use super::detect::{Uses, folded, last_name, part_name, schema_name};
 use crate::catalog::functions::cast_function;
 use crate::catalog::information_schema::INFORMATION_SCHEMA;

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use std::ops::ControlFlow;
 
-use super::build::{aliased, arguments, call, derived, ident, null, number, plain_arguments, select, string};
+use crate::planner::build::{aliased, arguments, call, derived, ident, null, number, plain_arguments, select, string};
 use super::detect::{folded, last_name, schema_name};
 use super::relations::unqualify;
 use crate::catalog::functions::{SET_FUNCTIONS, SetFunction};
@@ -142,7 +142,7 @@ fn function_table(name: &ObjectName, args: Vec<Expr>, with_ordinality: bool, ali
             .collect();
         return Some(TableFactor::Function {
             lateral: false,
-            name: super::build::object_name(&[&function_name]),
+            name: crate::planner::build::object_name(&[&function_name]),
             args,
             with_ordinality: false,
             alias: Some(alias),

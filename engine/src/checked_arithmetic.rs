@@ -1,5 +1,5 @@
-//! `+`, `-` and `*` of integers fail on overflow: replaces the operators, which wrap around, by functions that every
-//! process knows. A logical rule, because the cluster builds its own list of physical ones.
+//! `+`, `-` and `*` of integers and those and `/` of floats fail on overflow and on division by zero: replaces the operators,
+//! which wrap around or yield infinity, by functions that every process knows. A logical rule, because the cluster builds its own list of physical ones.
 
 use std::sync::Arc;
 
@@ -16,26 +16,28 @@ use datafusion::optimizer::AnalyzerRule;
 use udfs::arithmetic::checked::{Operation, checked};
 
 #[derive(Debug)]
-pub(crate) struct CheckedIntegers {
+pub(crate) struct CheckedArithmetic {
     add: Arc<ScalarUDF>,
     subtract: Arc<ScalarUDF>,
     multiply: Arc<ScalarUDF>,
+    divide: Arc<ScalarUDF>,
 }
 
-impl Default for CheckedIntegers {
+impl Default for CheckedArithmetic {
     fn default() -> Self {
         let function = |operation| Arc::new(checked(operation));
         Self {
             add: function(Operation::Add),
             subtract: function(Operation::Subtract),
             multiply: function(Operation::Multiply),
+            divide: function(Operation::Divide),
         }
     }
 }
 
-impl AnalyzerRule for CheckedIntegers {
+impl AnalyzerRule for CheckedArithmetic {
     fn name(&self) -> &str {
-        "checked_integers"
+        "checked_arithmetic"
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
@@ -43,7 +45,7 @@ impl AnalyzerRule for CheckedIntegers {
     }
 }
 
-impl CheckedIntegers {
+impl CheckedArithmetic {
     fn rewrite_plan(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {
@@ -67,16 +69,17 @@ impl CheckedIntegers {
         let (right, right_type) = self.rewrite_expr(*right, schema)?;
         let changed = left.transformed || right.transformed;
         let (left, right) = (left.data, right.data);
-        let function = match op {
-            Operator::Plus => &self.add,
-            Operator::Minus => &self.subtract,
-            Operator::Multiply => &self.multiply,
+        let (operation, function) = match op {
+            Operator::Plus => (Operation::Add, &self.add),
+            Operator::Minus => (Operation::Subtract, &self.subtract),
+            Operator::Multiply => (Operation::Multiply, &self.multiply),
+            Operator::Divide => (Operation::Divide, &self.divide),
             _ => return Ok((binary(left, op, right, changed), None)),
         };
         let left_type = left_type.or_else(|| left.get_type(schema).ok());
         let right_type = right_type.or_else(|| right.get_type(schema).ok());
         match (left_type, right_type) {
-            (Some(left_type), Some(right_type)) if left_type == right_type && left_type.is_integer() => {
+            (Some(left_type), Some(right_type)) if left_type == right_type && operation.takes(&left_type) => {
                 let call = ScalarFunction::new_udf(Arc::clone(function), vec![left, right]);
                 Ok((Transformed::yes(Expr::ScalarFunction(call)), Some(left_type)))
             }
