@@ -17,6 +17,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
+use crate::reductions::{Reduced, reduce};
+
 /// Marks hash joins to be run with a build side that every task has whole.
 #[derive(Debug)]
 pub(crate) struct BroadcastJoins;
@@ -28,11 +30,11 @@ impl PhysicalOptimizerRule for BroadcastJoins {
             tasks: config.execution.target_partitions,
         };
         plan.transform_up(|plan| {
-            let broadcast = match plan.downcast_ref::<HashJoinExec>() {
-                Some(join) if *join.partition_mode() == PartitionMode::Partitioned => broadcast(join, &limits)?,
+            let chosen = match plan.downcast_ref::<HashJoinExec>() {
+                Some(join) if *join.partition_mode() == PartitionMode::Partitioned => choose(join, &limits)?,
                 _ => None,
             };
-            Ok(broadcast.map_or_else(|| Transformed::no(plan), Transformed::yes))
+            Ok(chosen.map_or_else(|| Transformed::no(plan), Transformed::yes))
         })
         .data()
     }
@@ -63,6 +65,19 @@ impl Limits {
 
 /// Less than this is read in less time than another stage takes to start.
 const SMALL_BYTES: usize = 1 << 20;
+
+/// What to put in the place of a join that would exchange both its sides: one that sends a side to all tasks, or that
+/// exchanges less; `None` if there is none.
+fn choose(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let with_groups = reduce(join, Reduced::Aggregates)?;
+    let join = with_groups.as_ref().and_then(|plan| plan.downcast_ref()).unwrap_or(join);
+    if let Some(broadcast) = broadcast(join, limits)? {
+        return Ok(Some(broadcast));
+    }
+    let Some(plan) = reduce(join, Reduced::Tables)? else { return Ok(with_groups) };
+    let Some(reduced) = plan.downcast_ref::<HashJoinExec>() else { return Ok(Some(plan)) };
+    Ok(Some(broadcast(reduced, limits)?.unwrap_or(Arc::clone(&plan))))
+}
 
 /// The join with one side as a build side for all tasks; `None` if that is dearer than an exchange, or would be wrong.
 fn broadcast(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn ExecutionPlan>>> {

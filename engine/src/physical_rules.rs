@@ -13,7 +13,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::broadcast::BroadcastJoins;
 use crate::dynamic_filters::SelectiveFilters;
 use crate::filter_pushdown::FiltersIntoScans;
-use crate::{join_order, single_task_joins, window_sort};
+use crate::{join_order, selectivity, single_task_joins, window_sort};
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
@@ -48,7 +48,9 @@ fn common() -> Vec<Rule> {
         true => Arc::new(FiltersIntoScans),
         false => rule,
     };
-    PhysicalOptimizer::new().rules.into_iter().map(replace).collect()
+    // First: all that looks at the sizes of inputs comes after.
+    let estimates: Rule = Arc::new(Rewrite { name: "selectivity", rewrite: selectivity::estimated });
+    std::iter::once(estimates).chain(PhysicalOptimizer::new().rules.into_iter().map(replace)).collect()
 }
 
 /// A rule that looks at one operator at a time, from the leaves up.
@@ -82,9 +84,9 @@ mod tests {
         let names = |rules: Vec<Rule>| rules.iter().map(|rule| rule.name().to_owned()).collect::<Vec<_>>();
         let standard = names(PhysicalOptimizer::new().rules);
         let (local, cluster) = (names(local()), names(cluster()));
-        assert_eq!(local.len(), standard.len());
-        assert_eq!(local.iter().zip(&standard).filter(|(ours, theirs)| ours != theirs).count(), 2);
-        assert_eq!(cluster.len(), standard.len() + 4);
+        assert_eq!(local.len(), standard.len() + 1);
+        assert_eq!(local.iter().skip(1).zip(&standard).filter(|(ours, theirs)| ours != theirs).count(), 2);
+        assert_eq!(cluster.len(), standard.len() + 5);
         let place = cluster.iter().position(|name| name == "broadcast_joins").unwrap_or_default();
         assert_eq!(cluster[place - 1], "join_selection");
     }

@@ -101,6 +101,8 @@ impl Flight {
                 health_reporter.set_not_serving::<Gate>().await;
             }
         };
+        let closing = Tasks::new();
+        let incoming = connection::incoming(listener, self.config.connections_max, shutdown.clone(), closing.clone());
         let serving = tonic::transport::Server::builder()
             .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -110,7 +112,7 @@ impl Flight {
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .add_service(health)
             .add_service(gate)
-            .serve_with_incoming_shutdown(connection::incoming(listener, self.config.connections_max, shutdown.clone()), draining);
+            .serve_with_incoming_shutdown(incoming, draining);
         let forced = async {
             shutdown.forced().await;
             service.queries.cancel_all();
@@ -121,6 +123,7 @@ impl Flight {
             () = forced => Ok(()),
         };
         housekeeping.abort();
+        closing.wait().await;
         outcome
     }
 }

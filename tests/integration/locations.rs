@@ -122,6 +122,84 @@ fn an_unknown_format_is_refused() {
     refused(&data::path(&file), &["notes.docx"]);
 }
 
+/// CSV is read by position: another order of columns would put values under the wrong names.
+#[test]
+fn csv_files_of_one_table_have_the_same_columns() {
+    let directory = TempDir::new().unwrap();
+    let table = directory.path().join("t");
+    std::fs::create_dir(&table).unwrap();
+    std::fs::write(table.join("1.csv"), "a,b\n1,2\n").unwrap();
+    std::fs::write(table.join("2.csv"), "b,a\n3,4\n").unwrap();
+    refused(&data::path(directory.path()), &["2.csv", "1.csv", "a, b", "b, a"]);
+    std::fs::write(table.join("2.csv"), "a,b,c\n3,4,5\n").unwrap();
+    refused(&data::path(directory.path()), &["2.csv", "a, b, c"]);
+    std::fs::remove_file(table.join("2.csv")).unwrap();
+    std::fs::write(table.join("1.csv"), "a,a\n1,2\n").unwrap();
+    refused(&data::path(directory.path()), &["1.csv", "\"a\""]);
+}
+
+#[test]
+fn a_directory_of_nulls_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let partition = directory.path().join("t/k=__HIVE_DEFAULT_PARTITION__");
+    std::fs::create_dir_all(&partition).unwrap();
+    std::fs::write(partition.join("1.csv"), "a\n1\n").unwrap();
+    refused(&data::path(directory.path()), &["__HIVE_DEFAULT_PARTITION__"]);
+}
+
+/// Characters that mean something in URLs and globs.
+#[tokio::test]
+async fn names_of_files_are_taken_literally() {
+    let directory = TempDir::new().unwrap();
+    let names = ["50%", "a%20b", "c#d", "e?f", "g h", "i[1]", "j+k", "ü"];
+    for (index, name) in names.iter().enumerate() {
+        std::fs::write(directory.path().join(format!("{name}.csv")), format!("x\n{index}\n")).unwrap();
+        std::fs::create_dir(directory.path().join(format!("{name} all"))).unwrap();
+        std::fs::write(directory.path().join(format!("{name} all/{name}.csv")), format!("x\n{index}\n")).unwrap();
+    }
+    let server = Server::start(&[data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    for (index, name) in names.iter().enumerate() {
+        for table in [name.to_string(), format!("{name} all")] {
+            let found = value(&client, &format!("SELECT x FROM \"{table}\"")).await;
+            assert_eq!(found.as_deref(), Some(index.to_string().as_str()), "{table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_an_error() {
+    let directory = TempDir::new().unwrap();
+    std::fs::copy(data::file("employees.parquet"), directory.path().join("employees.parquet")).unwrap();
+    copy_directory(&data::file("visits"), &directory.path().join("visits"));
+    let server = Server::start(&[data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    std::fs::remove_file(directory.path().join("employees.parquet")).unwrap();
+    std::fs::remove_dir_all(directory.path().join("visits")).unwrap();
+    for mode in ["local", "distributed"] {
+        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+        for table in ["employees", "visits"] {
+            let error = client.simple_query(&format!("SELECT count(*) FROM {table}")).await.expect_err(table);
+            assert_eq!(sql_state(&error), "58P01", "{mode}: {}", describe(&error));
+            assert!(describe(&error).contains(table), "{mode}: {}", describe(&error));
+        }
+    }
+}
+
+/// A directory's value stands for the column, also where the files have it.
+#[tokio::test]
+async fn a_partition_column_may_be_in_the_files_too() {
+    let directory = TempDir::new().unwrap();
+    for key in ["1", "2"] {
+        let partition = directory.path().join(format!("t/k={key}"));
+        std::fs::create_dir_all(&partition).unwrap();
+        std::fs::write(partition.join("1.jsonl"), "{\"k\": 9, \"x\": 1}\n").unwrap();
+    }
+    let server = Server::start(&[data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(value(&client, "SELECT sum(k) FROM t").await.as_deref(), Some("3"));
+}
+
 /// What is in a directory is asked anew for each query, also after one has read it.
 #[tokio::test]
 async fn files_that_come_and_go_are_seen() {

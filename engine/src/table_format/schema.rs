@@ -1,14 +1,18 @@
 //! One schema for the files of a table, or the names of two that contradict each other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion::arrow::csv::reader::Format;
 use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::execution::session_state::SessionState;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use object_store::{ObjectMeta, ObjectStore};
 
+use super::first_line::first_line;
 use super::{FileKind, TableFiles, json_keys};
 use crate::error::{Error, Result};
 
@@ -19,18 +23,78 @@ const CONCURRENT_READS: usize = 16;
 /// file lacks is nullable.
 pub(super) async fn infer(state: &SessionState, format: &dyn FileFormat, table: &TableFiles) -> Result<SchemaRef> {
     let store = state.runtime_env().object_store(table.url.object_store())?;
-    let base = table.url.object_store();
     // Text has no types of its own, so that all files together decide them.
-    if matches!(table.file_name.kind, FileKind::Csv { .. } | FileKind::Json) {
-        return infer_text(state, format, table, &store).await;
-    }
+    let schema = match table.file_name.kind {
+        FileKind::Json => infer_text(state, format, table, &store).await?,
+        FileKind::Csv { delimiter } => {
+            check_headers(table, delimiter, &store).await?;
+            infer_text(state, format, table, &store).await?
+        }
+        _ => merge(&infer_files(state, format, table, &store).await?)?,
+    };
+    without_partition_columns(schema, table)
+}
+
+/// The schema of each file, with what to call the file.
+async fn infer_files(
+    state: &SessionState,
+    format: &dyn FileFormat,
+    table: &TableFiles,
+    store: &Arc<dyn ObjectStore>,
+) -> Result<Vec<(String, SchemaRef)>> {
+    let base = table.url.object_store();
     // Collected first: a stream that borrows from the list would not be `Send` for every lifetime.
     let reads: Vec<_> = (table.files.iter())
-        .map(|file| infer_file(state, format, table, &store, file, display_location(base.as_str(), file)).boxed())
+        .map(|file| infer_file(state, format, table, store, file, display_location(base.as_str(), file)).boxed())
         .collect();
-    let schemas: Vec<(String, SchemaRef)> =
-        futures::stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
-    merge(&schemas)
+    futures::stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
+}
+
+/// CSV files are read by position: their headers must be the same, and name every column once.
+async fn check_headers(table: &TableFiles, delimiter: u8, store: &Arc<dyn ObjectStore>) -> Result<()> {
+    let mut first: Option<(String, Vec<String>)> = None;
+    for file in &table.files {
+        let location = display_location(table.url.object_store().as_str(), file);
+        let fail = |error: DataFusionError| table.file_name.file_error(&location, error.find_root().strip_backtrace());
+        let Some(line) = first_line(file, &table.file_name, store).await.map_err(fail)? else { continue };
+        let format = Format::default().with_header(true).with_delimiter(delimiter);
+        let (header, _) = format.infer_schema(line.as_slice(), Some(0)).map_err(|error| table.file_name.file_error(&location, error))?;
+        let names: Vec<String> = header.fields().iter().map(|field| field.name().clone()).collect();
+        // A file without a header has no rows either.
+        if names.is_empty() {
+            continue;
+        }
+        let Some((first_location, first)) = &first else {
+            let mut seen = HashSet::new();
+            if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+                let message = format!("its header names the column \"{twice}\" more than once");
+                return Err(Error::Location { location, message });
+            }
+            first = Some((location, names));
+            continue;
+        };
+        if *first != names {
+            let message = format!(
+                "its columns are {}, but those of {first_location} are {}; the CSV files of one table need the same columns in the same order",
+                names.join(", "),
+                first.join(", "),
+            );
+            return Err(Error::Location { location, message });
+        }
+    }
+    Ok(())
+}
+
+/// A column that directories and files both have is the directories', where files are read by name.
+fn without_partition_columns(schema: SchemaRef, table: &TableFiles) -> Result<SchemaRef> {
+    let is_partition = |field: &FieldRef| table.partition_columns.iter().any(|(name, _)| name == field.name());
+    let Some(both) = schema.fields().iter().find(|field| is_partition(field)) else { return Ok(schema) };
+    if !matches!(table.file_name.kind, FileKind::Parquet | FileKind::Json) {
+        let message = format!("column \"{}\" is in the files and in the names of their directories; rename one", both.name());
+        return Err(Error::Location { location: table.url.to_string(), message });
+    }
+    let fields: Vec<FieldRef> = schema.fields().iter().filter(|field| !is_partition(field)).cloned().collect();
+    Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
 }
 
 async fn infer_file(

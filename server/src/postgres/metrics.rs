@@ -64,6 +64,7 @@ impl Metrics {
         self.received_bytes_total.increment(bytes as u64);
     }
 
+    /// The last row of a statement was sent, or its error. What the session did for it is in `arbalest_statements_total`.
     pub fn statement_finished(&self, kind: StatementKind, outcome: Outcome, rows: u64, elapsed: Duration) {
         let kind = match kind {
             StatementKind::Simple => "simple",
@@ -75,8 +76,8 @@ impl Metrics {
             Outcome::Canceled => "canceled",
         };
         self.rows_total.increment(rows);
-        counter!("arbalest_statements_total", "protocol" => PROTOCOL, "kind" => kind, "outcome" => outcome).increment(1);
-        histogram!("arbalest_statement_seconds", "protocol" => PROTOCOL, "kind" => kind).record(elapsed.as_secs_f64());
+        counter!("arbalest_postgres_statements_total", "kind" => kind, "outcome" => outcome).increment(1);
+        histogram!("arbalest_postgres_statement_seconds", "kind" => kind).record(elapsed.as_secs_f64());
     }
 }
 

@@ -74,9 +74,13 @@ fn rewrite(expr: &mut Expr) -> Result<Option<Expr>> {
 }
 
 fn invalid_bytea(text: &str) -> Error {
+    let (sql_state, message) = match text.starts_with("\\x") {
+        true => (SqlState::INVALID_PARAMETER_VALUE, format!("invalid hexadecimal data: \"{text}\"")),
+        false => (SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type bytea: \"{text}\"")),
+    };
     Error::Classified {
-        sql_state: SqlState::INVALID_TEXT_REPRESENTATION,
-        message: format!("invalid input syntax for type bytea: \"{text}\""),
+        sql_state,
+        message,
         detail: None,
         hint: None,
         position: None,

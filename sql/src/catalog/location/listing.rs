@@ -51,6 +51,9 @@ fn store_error(location: &str, e: object_store::Error) -> Error {
     }
 }
 
+/// What Hive and Spark write for NULL in the name of a directory.
+const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
 /// A file and the directories and name below the location.
 type ListedFile = (Vec<String>, ObjectMeta);
 
@@ -92,15 +95,19 @@ fn single_file(root: &ListingTableUrl, object: ObjectMeta) -> Result<Option<(Str
         warn!(file = %object.location, "not served: its suffix is of no known format");
         return Ok(None);
     };
-    let url = below(root, object.location.as_ref())?;
+    let url = below(root, object.location.as_ref(), false)?;
     let name = file_name.stem.clone();
     Ok(Some((name, TableFiles { url, file_name, partition_columns: vec![], files: vec![object] })))
 }
 
 /// The URL of an object path in the store of `root`.
-fn below(root: &ListingTableUrl, path: &str) -> Result<ListingTableUrl> {
+fn below(root: &ListingTableUrl, path: &str, is_directory: bool) -> Result<ListingTableUrl> {
     let mut url: Url = root.get_url().clone();
-    url.set_path(&format!("/{path}"));
+    match url.path_segments_mut() {
+        // Segments are encoded here, so that a `%` or `#` in a name is itself.
+        Ok(mut segments) => segments.clear().extend(path.split('/').chain(is_directory.then_some(""))),
+        Err(()) => return Err(error(path, "is below a URL that cannot have paths")),
+    };
     ListingTableUrl::try_new(url, None).map_err(|e| error(path, e.strip_backtrace()))
 }
 
@@ -111,7 +118,12 @@ fn directory_table(
     files: Vec<ListedFile>,
 ) -> Result<Option<(String, TableFiles)>> {
     let url = match &directory {
-        Some(directory) => below(root, &format!("{}/", root.prefix().clone().join(directory.as_str())))?,
+        Some(directory) => {
+            // As it is in the paths of the files, which are encoded already.
+            let parts = root.prefix().parts().map(|part| part.as_ref().to_owned());
+            let path: Vec<String> = parts.chain([directory.clone()]).collect();
+            below(root, &path.join("/"), true)?
+        }
         None => root.clone(),
     };
     let levels_skipped = usize::from(directory.is_some());
@@ -136,6 +148,10 @@ fn directory_table(
             .filter_map(|part| part.split_once('='))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .unzip();
+        if file_values.iter().any(|value| value == HIVE_NULL) {
+            let message = format!("has a directory of NULLs ({HIVE_NULL}), which cannot be served yet");
+            return Err(error(url.as_str(), message));
+        }
         let seen_keys = keys.get_or_insert_with(|| file_keys.clone());
         if *seen_keys != file_keys {
             let message = format!(
