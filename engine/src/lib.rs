@@ -8,6 +8,7 @@ mod checked_arithmetic;
 mod cluster;
 mod codec;
 mod config;
+mod dimensions;
 mod dynamic_filters;
 mod error;
 mod execution;

@@ -11,6 +11,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::broadcast::BroadcastJoins;
+use crate::dimensions::DimensionsFirst;
 use crate::dynamic_filters::SelectiveFilters;
 use crate::filter_pushdown::FiltersIntoScans;
 use crate::{join_order, selectivity, single_task_joins, window_sort};
@@ -50,7 +51,8 @@ fn common() -> Vec<Rule> {
     };
     // First: all that looks at the sizes of inputs comes after.
     let estimates: Rule = Arc::new(Rewrite { name: "selectivity", rewrite: selectivity::estimated });
-    std::iter::once(estimates).chain(PhysicalOptimizer::new().rules.into_iter().map(replace)).collect()
+    let dimensions: Rule = Arc::new(DimensionsFirst);
+    [estimates, dimensions].into_iter().chain(PhysicalOptimizer::new().rules.into_iter().map(replace)).collect()
 }
 
 /// A rule that looks at one operator at a time, from the leaves up.
@@ -84,9 +86,9 @@ mod tests {
         let names = |rules: Vec<Rule>| rules.iter().map(|rule| rule.name().to_owned()).collect::<Vec<_>>();
         let standard = names(PhysicalOptimizer::new().rules);
         let (local, cluster) = (names(local()), names(cluster()));
-        assert_eq!(local.len(), standard.len() + 1);
-        assert_eq!(local.iter().skip(1).zip(&standard).filter(|(ours, theirs)| ours != theirs).count(), 2);
-        assert_eq!(cluster.len(), standard.len() + 5);
+        assert_eq!(local.len(), standard.len() + 2);
+        assert_eq!(local.iter().skip(2).zip(&standard).filter(|(ours, theirs)| ours != theirs).count(), 2);
+        assert_eq!(cluster.len(), standard.len() + 6);
         let place = cluster.iter().position(|name| name == "broadcast_joins").unwrap_or_default();
         assert_eq!(cluster[place - 1], "join_selection");
     }

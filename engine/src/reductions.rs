@@ -19,7 +19,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions, reset_plan_states};
 
 /// The keys must be this many times fewer than the rows they are to reduce: their table is read twice.
 const REDUCTION_MIN: usize = 10;
@@ -66,7 +66,7 @@ fn replaced(join: &HashJoinExec, left: Arc<dyn ExecutionPlan>, right: Arc<dyn Ex
     join.replace_children(vec![left, right], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
 }
 
-type Key = Arc<dyn PhysicalExpr>;
+pub(crate) type Key = Arc<dyn PhysicalExpr>;
 
 /// `side` with only the rows whose `key` is among those that `other` filters.
 fn reduce_side(
@@ -99,7 +99,7 @@ fn reduce_side(
         return Ok(None);
     }
     let alias = plan.schema().field(column).name().clone();
-    let keys = ProjectionExec::try_new(vec![ProjectionExpr { expr: column_of(&plan, column), alias: alias.clone() }], plan)?;
+    let keys = ProjectionExec::try_new(vec![ProjectionExpr { expr: column_of(&plan, column), alias: alias.clone() }], reset_plan_states(plan)?)?;
     let on: Vec<(Key, Key)> = vec![(Arc::new(Column::new(&alias, 0)), Arc::clone(&input.key))];
     // The keys are few, whatever their filter is estimated to pass in the end: every task gets them.
     let semi = HashJoinExec::try_new(
@@ -208,7 +208,7 @@ fn find_in_join(join: &HashJoinExec, column: usize, sources: &mut Vec<Source>) {
 }
 
 /// Whether a plan only reads a table, or filters what it reads.
-fn is_table(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(crate) fn is_table(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let passes = plan.is::<RepartitionExec>() || plan.is::<CoalescePartitionsExec>() || plan.is::<FilterExec>();
     match plan.children().as_slice() {
         [] => true,
@@ -217,15 +217,17 @@ fn is_table(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
 }
 
-fn column_of(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Key {
+pub(crate) fn column_of(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Key {
     Arc::new(Column::new(plan.schema().field(index).name(), index))
 }
 
-fn index(expr: &Key) -> Option<usize> {
+/// The number of a plain column.
+pub(crate) fn index(expr: &Key) -> Option<usize> {
     Some(expr.downcast_ref::<Column>()?.index())
 }
 
-fn rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
+/// How many rows a plan is expected to have.
+pub(crate) fn rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
     let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new())?;
     Ok(statistics.num_rows.get_value().copied())
 }

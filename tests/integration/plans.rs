@@ -76,3 +76,30 @@ async fn a_join_filters_its_scan_if_its_build_side_is_filtered() {
         assert_eq!(filtered, expected, "{lines:#?}");
     }
 }
+
+/// What takes away most rows comes before what would join or exchange them all.
+#[tokio::test]
+async fn few_keys_are_compared_early() {
+    let server = Server::start(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    // The filtered keys of a HAVING, of a dimension at the end of FROM, and of a table that an aggregate is joined with.
+    let having = "SELECT count(*) FROM customer, orders, lineitem WHERE c_custkey = o_custkey AND o_orderkey = l_orderkey
+        AND o_orderkey IN (SELECT l_orderkey FROM lineitem GROUP BY l_orderkey HAVING sum(l_quantity) > 300)";
+    let dimension = "SELECT count(*) FROM supplier, lineitem, nation
+        WHERE s_suppkey = l_suppkey AND s_nationkey = n_nationkey AND n_name = 'FRANCE'";
+    let aggregate = "SELECT count(*) FROM lineitem, part WHERE p_partkey = l_partkey AND p_brand = 'Brand#23'
+        AND p_container = 'MED BOX' AND l_quantity < (SELECT avg(l_quantity) FROM lineitem WHERE l_partkey = p_partkey)";
+    for (mode, sql, above, semi) in [
+        ("local", having, "c_custkey@0", "o_orderkey"),
+        ("distributed", having, "c_custkey@0", "o_orderkey"),
+        ("local", dimension, "s_suppkey@0", "n_nationkey@0, s_nationkey"),
+        ("distributed", dimension, "s_suppkey@0", "n_nationkey@0, s_nationkey"),
+        ("distributed", aggregate, "mode=Partial, gby=[l_partkey", "p_partkey@0, l_partkey"),
+    ] {
+        let lines = explain(&client, mode, sql).await;
+        let above = lines.iter().position(|line| line.contains(above));
+        let semi = lines.iter().position(|line| line.contains("Semi") && line.contains(semi));
+        let deep = |line: usize| lines[line].len() - lines[line].trim_start().len();
+        assert!(matches!((above, semi), (Some(above), Some(semi)) if above < semi && deep(above) < deep(semi)), "{mode} {lines:#?}");
+    }
+}
