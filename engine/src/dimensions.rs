@@ -21,7 +21,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use crate::reductions::{Key, column_of, index, is_table, rows};
 
 /// A dimension: so few rows that to read and hash them twice is nothing.
-const DIMENSION_ROWS_MAX: usize = 10_000;
+const DIMENSION_ROWS_MAX: usize = 1_000;
 /// Of the rows of the other table, how many may have a key of the dimension.
 const FRACTION_MAX: f64 = 0.5;
 

@@ -22,7 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions, reset_plan_states};
 
 /// The keys must be this many times fewer than the rows they are to reduce: their table is read twice.
-const REDUCTION_MIN: usize = 10;
+const REDUCTION_MIN: usize = 20;
 /// More keys are not worth the memory.
 const KEYS_MAX: usize = 1_000_000;
 /// Fewer rows are exchanged in less time than they are compared.
