@@ -190,9 +190,7 @@ impl Decorrelator {
         let result = domain.name("value");
         let keys = domain.keys();
         let grouped = match (expr, value) {
-            (Expr::Exists(_), _) => LogicalPlanBuilder::from(pushed)
-                .project(keys.clone())?
-                .distinct()?
+            (Expr::Exists(_), _) => LogicalPlanBuilder::from(distinct(pushed, keys.clone())?)
                 .project(keys.into_iter().chain([lit(true).alias(&result)]))?,
             (Expr::ScalarSubquery(_), Some(value)) => LogicalPlanBuilder::from(pushed)
                 .aggregate(keys, [self.single_value.call(vec![Expr::Column(value)]).alias(&result)])?,
@@ -270,10 +268,11 @@ impl Decorrelator {
         let name = |of: &str| format!("__in{}_{of}", self.domains);
         let named = |of: &str| Expr::Column(Column::new_unqualified(name(of)));
         let value = Expr::Column(column);
-        let found = LogicalPlanBuilder::from(Arc::clone(&plan))
+        let values = LogicalPlanBuilder::from(Arc::clone(&plan))
             .filter(value.clone().is_not_null())?
             .project([value.clone().alias(name("value"))])?
-            .distinct()?
+            .build()?;
+        let found = LogicalPlanBuilder::from(distinct(values, vec![named("value")])?)
             .project([named("value"), lit(true).alias(name("found"))])?
             .build()?;
         let left = std::mem::replace(input, LogicalPlanBuilder::empty(false).build()?);
@@ -434,6 +433,12 @@ fn local_references(plan: &LogicalPlan, outer: &LogicalPlan) -> Result<Vec<(Colu
 
 fn columns_of(plan: &LogicalPlan) -> Vec<Column> {
     plan.schema().columns()
+}
+
+/// Each combination of the values of some columns once. Not DISTINCT: over rows that are distinct in more columns than
+/// these, DataFusion takes it out.
+fn distinct(plan: LogicalPlan, columns: Vec<Expr>) -> Result<LogicalPlan> {
+    LogicalPlanBuilder::from(plan).aggregate(columns, Vec::<Expr>::new())?.build()
 }
 
 /// Only these columns, under their own names.

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
     SubqueryAlias, Unnest, Window, WindowFunctionDefinition, lit, when,
 };
 
-use super::{Decorrelator, columns_of, join_on_keys, outer_references, project_columns};
+use super::{Decorrelator, columns_of, distinct, join_on_keys, outer_references, project_columns};
 
 pub(super) struct Domain {
     number: usize,
@@ -39,7 +39,8 @@ impl Domain {
         let columns = domain.references.iter().enumerate().map(|(index, column)| {
             Expr::Column(column.clone()).alias(domain.name(&format!("key{index}")))
         });
-        domain.plan = LogicalPlanBuilder::from(outer.clone()).project(columns.collect::<Vec<_>>())?.distinct()?.build()?;
+        let values = LogicalPlanBuilder::from(outer.clone()).project(columns.collect::<Vec<_>>())?.build()?;
+        domain.plan = distinct(values, domain.keys())?;
         Ok(domain)
     }
 
