@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use ballista_core::config::{BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, BallistaConfig};
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::JoinType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
@@ -25,10 +24,7 @@ pub(crate) struct BroadcastJoins;
 
 impl PhysicalOptimizerRule for BroadcastJoins {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let limits = Limits {
-            bytes_max: config.extensions.get::<BallistaConfig>().map_or(0, BallistaConfig::broadcast_join_threshold_bytes),
-            tasks: config.execution.target_partitions,
-        };
+        let limits = Limits { tasks: config.execution.target_partitions };
         plan.transform_up(|plan| {
             let chosen = match plan.downcast_ref::<HashJoinExec>() {
                 Some(join) if *join.partition_mode() == PartitionMode::Partitioned => choose(join, &limits)?,
@@ -49,8 +45,6 @@ impl PhysicalOptimizerRule for BroadcastJoins {
 }
 
 struct Limits {
-    /// Of a build side: each executor holds it in memory.
-    bytes_max: usize,
     /// How many tasks a stage has.
     tasks: usize,
 }
@@ -59,10 +53,12 @@ impl Limits {
     /// Whether every task reads and hashes `build` bytes in less time than all of them take to exchange `probe` bytes.
     fn allow(&self, build: usize, probe: Option<usize>) -> bool {
         let is_cheaper = probe.is_none_or(|probe| build.saturating_mul(self.tasks.saturating_sub(1)) <= probe);
-        build < self.bytes_max && (is_cheaper || build < SMALL_BYTES)
+        build < BUILD_BYTES_MAX && (is_cheaper || build < SMALL_BYTES)
     }
 }
 
+/// Of a build side: each task holds it in memory.
+const BUILD_BYTES_MAX: usize = 128 << 20;
 /// Less than this is read in less time than another stage takes to start.
 const SMALL_BYTES: usize = 1 << 20;
 
@@ -74,9 +70,12 @@ fn choose(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn Executi
     if let Some(broadcast) = broadcast(join, limits)? {
         return Ok(Some(broadcast));
     }
-    let Some(plan) = reduce(join, Reduced::Tables)? else { return Ok(with_groups) };
-    let Some(reduced) = plan.downcast_ref::<HashJoinExec>() else { return Ok(Some(plan)) };
-    Ok(Some(broadcast(reduced, limits)?.unwrap_or(Arc::clone(&plan))))
+    let Some(with_tables) = reduce(join, Reduced::Tables)? else { return Ok(with_groups) };
+    let sent_whole = match with_tables.downcast_ref::<HashJoinExec>() {
+        Some(join) => broadcast(join, limits)?,
+        None => None,
+    };
+    Ok(Some(sent_whole.unwrap_or(with_tables)))
 }
 
 /// The join with one side as a build side for all tasks; `None` if that is dearer than an exchange, or would be wrong.
@@ -120,29 +119,4 @@ fn row_bytes(schema: &Schema) -> usize {
         data_type => data_type.primitive_width().unwrap_or(VARIABLE_BYTES),
     };
     schema.fields().iter().map(|field| width(field.data_type())).sum::<usize>().max(8)
-}
-
-/// Makes the scheduler leave these choices as they are. It would take back those of builds that it estimates, from what is
-/// left in the finished plan, to be larger than a threshold; so the threshold of this job is just above the largest
-/// build. It may then send a side that is smaller still and was left out as dearer, which is as right. A size that cannot be
-/// computed is unknown to the scheduler too.
-pub(crate) fn keep_choices(plan: &Arc<dyn ExecutionPlan>, config: &mut ConfigOptions) -> Result<()> {
-    let mut largest = 0;
-    plan.apply(|node| {
-        if let Some(join) = node.downcast_ref::<HashJoinExec>()
-            && (join.null_aware || *join.partition_mode() == PartitionMode::CollectLeft)
-            && let Ok(statistics) = StatisticsContext::new().compute(join.left().as_ref(), &StatisticsArgs::new())
-        {
-            let bytes = statistics.total_byte_size.get_value().copied().unwrap_or(0);
-            let rows = statistics.num_rows.get_value().copied().unwrap_or(0);
-            largest = largest.max(bytes).max(rows.saturating_mul(scheduler_row_bytes(&join.left().schema())));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    config.set(BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, &largest.saturating_add(1).to_string())
-}
-
-/// An upper bound of what the scheduler takes a row for.
-fn scheduler_row_bytes(schema: &Schema) -> usize {
-    schema.fields().len().saturating_mul(32).max(8)
 }

@@ -1,17 +1,18 @@
 //! `+`, `-` and `*` of integers and those and `/` of floats fail on overflow and on division by zero: replaces the operators,
-//! which wrap around or yield infinity, by functions that every process knows. A logical rule, because the cluster builds its own list of physical ones.
+//! which wrap around or yield infinity, by functions that every process knows. A logical rule, because the cluster builds its
+//! own list of physical ones.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
-use datafusion::common::DFSchema;
 use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF};
 use datafusion::optimizer::AnalyzerRule;
 use udfs::arithmetic::checked::{Operation, checked};
 

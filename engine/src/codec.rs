@@ -3,8 +3,14 @@
 use std::sync::Arc;
 
 use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
+use datafusion::common::internal_err;
+use datafusion::error::Result;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use datafusion_proto::physical_plan::PhysicalExtensionCodec;
+use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+
+use crate::broadcast_side::BroadcastExec;
 
 /// The codec of logical plans sent to a scheduler.
 pub fn logical_codec() -> Arc<dyn LogicalExtensionCodec> {
@@ -13,5 +19,42 @@ pub fn logical_codec() -> Arc<dyn LogicalExtensionCodec> {
 
 /// The codec of stages sent to executors.
 pub fn physical_codec() -> Arc<dyn PhysicalExtensionCodec> {
-    Arc::new(BallistaPhysicalExtensionCodec::default())
+    Arc::new(StageCodec::default())
+}
+
+/// A [`BroadcastExec`], in place of Ballista's description of an operator.
+const BROADCAST: &[u8] = b"arbalest.broadcast";
+
+#[derive(Debug, Default)]
+struct StageCodec {
+    ballista: BallistaPhysicalExtensionCodec,
+}
+
+impl PhysicalExtensionCodec for StageCodec {
+    fn try_decode(
+        &self,
+        bytes: &[u8],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        context: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match (bytes, inputs) {
+            (BROADCAST, [input]) => Ok(Arc::new(BroadcastExec::new(Arc::clone(input)))),
+            (BROADCAST, inputs) => internal_err!("BroadcastExec takes one input, not {}", inputs.len()),
+            _ => self.ballista.try_decode(bytes, inputs, context, converter),
+        }
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        bytes: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        if node.is::<BroadcastExec>() {
+            bytes.extend_from_slice(BROADCAST);
+            return Ok(());
+        }
+        self.ballista.try_encode(node, bytes, converter)
+    }
 }

@@ -8,17 +8,16 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::error::Result;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions, reset_plan_states};
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
-use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 
-use crate::reductions::{Key, column_of, index, is_table, rows};
+use crate::reductions::{column_of, index, is_table, rows, semi_join};
 
 /// A dimension: so few rows that to read and hash them twice is nothing.
 const DIMENSION_ROWS_MAX: usize = 1_000;
@@ -59,10 +58,13 @@ fn is_equality(join: &HashJoinExec) -> bool {
 fn lower(join: &HashJoinExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     for (left_key, right_key) in join.on() {
         let (Some(left_column), Some(right_column)) = (index(left_key), index(right_key)) else { continue };
-        let sides = if is_dimension(join.right())? {
-            compare_below(join.left(), left_column, join.right(), right_column)?.map(|left| (left, Arc::clone(join.right())))
-        } else if is_dimension(join.left())? {
-            compare_below(join.right(), right_column, join.left(), left_column)?.map(|right| (Arc::clone(join.left()), right))
+        let (left, right) = (join.left(), join.right());
+        let sides = if is_dimension(right)? {
+            let dimension = Dimension { plan: right, key: right_column };
+            dimension.compare_below(left, left_column)?.map(|left| (left, Arc::clone(right)))
+        } else if is_dimension(left)? {
+            let dimension = Dimension { plan: left, key: left_column };
+            dimension.compare_below(right, right_column)?.map(|right| (Arc::clone(left), right))
         } else {
             None
         };
@@ -93,51 +95,58 @@ fn is_filtered_table(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
 }
 
-/// `plan` with a semi join over the table that its `column` comes from, if there are joins between; `None` if that takes
-/// too few rows away.
-fn compare_below(
-    plan: &Arc<dyn ExecutionPlan>,
-    column: usize,
-    dimension: &Arc<dyn ExecutionPlan>,
+/// A dimension, and the column of it that is compared.
+struct Dimension<'a> {
+    plan: &'a Arc<dyn ExecutionPlan>,
     key: usize,
-) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    match plan.downcast_ref::<HashJoinExec>() {
-        Some(_) => descend(plan, column, &|table, column| semi_join(table, column, dimension, key)),
-        None => match plan.children().as_slice() {
-            // Down to the first join: with none between, the join itself is the first.
-            [input] => match passed_column(plan, column) {
-                Some(column) => match compare_below(input, column, dimension, key)? {
-                    Some(input) => Arc::clone(plan).replace_children(vec![input], options()).map(Some),
-                    None => Ok(None),
-                },
-                None => Ok(None),
-            },
-            _ => Ok(None),
-        },
-    }
 }
 
-type Insert<'a> = &'a dyn Fn(&Arc<dyn ExecutionPlan>, usize) -> Result<Option<Arc<dyn ExecutionPlan>>>;
-
-/// Replaces the table that a column comes from. Rows that it takes away must be of no use above: it goes only through
-/// operators whose output rows have the values of a row of that input.
-fn descend(plan: &Arc<dyn ExecutionPlan>, column: usize, insert: Insert) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    if is_table(plan) {
-        return insert(plan, column);
+impl Dimension<'_> {
+    /// `plan` with a semi join over the table that its `column` comes from, if there are joins between; `None` if that takes
+    /// too few rows away.
+    fn compare_below(&self, plan: &Arc<dyn ExecutionPlan>, column: usize) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if plan.is::<HashJoinExec>() {
+            return self.compare_at_source(plan, column);
+        }
+        through(plan, column, |input, column| self.compare_below(input, column))
     }
-    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+
+    /// Rows that are taken away must be of no use above: it goes down only through operators whose output rows have the values
+    /// of a row of that input.
+    fn compare_at_source(&self, plan: &Arc<dyn ExecutionPlan>, column: usize) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if is_table(plan) {
+            return self.compare(plan, column);
+        }
+        let Some(join) = plan.downcast_ref::<HashJoinExec>() else {
+            return through(plan, column, |input, column| self.compare_at_source(input, column));
+        };
         let Some((in_left, column)) = side(join, column) else { return Ok(None) };
         let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
         let children = match in_left {
-            true => descend(&left, column, insert)?.map(|left| vec![left, right]),
-            false => descend(&right, column, insert)?.map(|right| vec![left, right]),
+            true => self.compare_at_source(&left, column)?.map(|left| vec![left, right]),
+            false => self.compare_at_source(&right, column)?.map(|right| vec![left, right]),
         };
-        return children.map(|children| Arc::clone(plan).replace_children(children, options())).transpose();
+        children.map(|children| Arc::clone(plan).replace_children(children, options())).transpose()
     }
+
+    /// The rows of `table` whose column is among the keys.
+    fn compare(&self, table: &Arc<dyn ExecutionPlan>, column: usize) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let semi = semi_join(table, &column_of(table, column), self.plan, self.key)?;
+        let (Some(before), Some(after)) = (rows(table)?, rows(&semi)?) else { return Ok(None) };
+        Ok((after as f64 <= before as f64 * FRACTION_MAX).then_some(semi))
+    }
+}
+
+/// An operator with one input, which `change` has replaced; `None` if it has not, or if the column is not one of the input.
+fn through(
+    plan: &Arc<dyn ExecutionPlan>,
+    column: usize,
+    change: impl FnOnce(&Arc<dyn ExecutionPlan>, usize) -> Result<Option<Arc<dyn ExecutionPlan>>>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let children = plan.children();
     let (Some(column), [input]) = (passed_column(plan, column), children.as_slice()) else { return Ok(None) };
-    let input = descend(input, column, insert)?;
-    input.map(|input| Arc::clone(plan).replace_children(vec![input], options())).transpose()
+    let changed = change(input, column)?;
+    changed.map(|input| Arc::clone(plan).replace_children(vec![input], options())).transpose()
 }
 
 /// The side and the column there that an output column of a join comes from, if the join never makes it NULL.
@@ -165,31 +174,4 @@ fn passed_column(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<usize> 
         return filter.projection().as_ref().map_or(Some(column), |columns| columns.get(column).copied());
     }
     (plan.is::<CoalescePartitionsExec>() || plan.is::<RepartitionExec>()).then_some(column)
-}
-
-/// The rows of `table` whose column is among the keys of the dimension.
-fn semi_join(
-    table: &Arc<dyn ExecutionPlan>,
-    column: usize,
-    dimension: &Arc<dyn ExecutionPlan>,
-    key: usize,
-) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let name = dimension.schema().field(key).name().clone();
-    let keys = vec![ProjectionExpr { expr: column_of(dimension, key), alias: name.clone() }];
-    // Operators share state between those who execute them: each place needs its own.
-    let keys = ProjectionExec::try_new(keys, reset_plan_states(Arc::clone(dimension))?)?;
-    let on: Vec<(Key, Key)> = vec![(Arc::new(Column::new(&name, 0)), column_of(table, column))];
-    let semi: Arc<dyn ExecutionPlan> = Arc::new(HashJoinExec::try_new(
-        Arc::new(keys),
-        Arc::clone(table),
-        on,
-        None,
-        &JoinType::RightSemi,
-        None,
-        PartitionMode::CollectLeft,
-        NullEquality::NullEqualsNothing,
-        false,
-    )?);
-    let (Some(before), Some(after)) = (rows(table)?, rows(&semi)?) else { return Ok(None) };
-    Ok((after as f64 <= before as f64 * FRACTION_MAX).then_some(semi))
 }

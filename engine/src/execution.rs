@@ -14,7 +14,6 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
 use futures::StreamExt;
 
-use crate::broadcast;
 use crate::cluster::{Cluster, JobSubmission};
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
@@ -46,7 +45,6 @@ pub struct Engine {
 #[derive(Clone, Debug)]
 pub struct LocalPlan {
     pub physical: Arc<dyn ExecutionPlan>,
-    interrupt: Interrupt,
 }
 
 /// A query planned for the cluster, which can run it.
@@ -100,9 +98,7 @@ impl Engine {
 
     /// Plans `logical` for this process with a state from [`Engine::local_state`].
     pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
-        let interrupt = Interrupt::new();
-        let physical = interrupt.install(state.create_physical_plan(logical).await?)?;
-        Ok(LocalPlan { physical, interrupt })
+        Ok(LocalPlan { physical: state.create_physical_plan(logical).await? })
     }
 
     /// Where a query should run that may run anywhere. Whether the cluster can run it is not asked.
@@ -111,24 +107,27 @@ impl Engine {
     }
 
     /// Plans `logical` for the cluster with a state from [`Engine::cluster_state`]. The error is why the cluster cannot run it.
-    pub async fn plan_for_cluster(&self, mut state: SessionState, logical: &LogicalPlan) -> Result<ClusterPlan, String> {
+    pub async fn plan_for_cluster(&self, state: SessionState, logical: &LogicalPlan) -> Result<ClusterPlan, String> {
         if self.cluster.is_none() {
             return Err("no cluster is configured".into());
         }
         let root = |error: DataFusionError| error.find_root().strip_backtrace();
+        if let Some(reason) = validator::query_refusal(logical).map_err(root)? {
+            return Err(reason);
+        }
         let physical = state.create_physical_plan(logical).await.map_err(root)?;
         if let Some(reason) = validator::refusal(&physical) {
             return Err(reason);
         }
-        broadcast::keep_choices(&physical, state.config_mut().options_mut()).map_err(root)?;
         Ok(ClusterPlan { physical, state })
     }
 
     /// Runs a plan in this process.
     pub fn run_local(&self, state: &SessionState, planned: &LocalPlan) -> Execution {
         metrics::query_routed(&Route::Local { reason: String::new() });
-        let (plan, context) = (Arc::clone(&planned.physical), state.task_ctx());
-        self.threads.run(move || Ok(execute_stream(plan, context)?), planned.interrupt.clone())
+        let (plan, context, interrupt) = (Arc::clone(&planned.physical), state.task_ctx(), Interrupt::new());
+        let installed = interrupt.clone();
+        self.threads.run(move || Ok(execute_stream(installed.install(plan)?, context)?), interrupt)
     }
 
     /// Runs a plan on the cluster. Its batches are given the types of `schema`.

@@ -1,8 +1,8 @@
 //! Stops operators that compute for long without coming up for air.
 //!
-//! Tasks are cancelled by dropping them, which happens when they yield. DataFusion's operators yield after some batches,
-//! but a nested loop join whose condition no row meets evaluates all pairs of a batch and the other side first: minutes.
-//! So its condition asks, batch by batch, whether anybody still wants the answer.
+//! Tasks are cancelled by dropping them, which happens when they yield. DataFusion's scans yield after some batches, but a join
+//! of which each row has many partners computes for minutes between two batches of its input: joins yield too. And one whose
+//! condition no pair of rows meets has no batch to yield after: its condition asks whether anybody still wants the answer.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,14 +10,21 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::joins::utils::JoinFilter;
-use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
+};
 use tokio_util::sync::CancellationToken;
+
+/// How many joins above each other yield. A task that has its turn can ask 128 of them for a batch: with more it would never
+/// come to the first.
+const YIELDING_JOINS_MAX: usize = 32;
 
 /// Ends the work of the plans it was installed in.
 #[derive(Clone, Debug, Default)]
@@ -32,16 +39,43 @@ impl Interrupt {
 
     /// `plan` with its long loops under the control of this interrupt.
     pub fn install(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        let installed = plan.transform_up(|node| {
-            let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else { return Ok(Transformed::no(node)) };
-            let Some(filter) = join.filter() else { return Ok(Transformed::no(node)) };
-            let condition = Interruptible { inner: Arc::clone(filter.expression()), interrupt: self.clone() };
-            let filter =
-                JoinFilter::new(Arc::new(condition), filter.column_indices().to_vec(), Arc::clone(filter.schema()));
-            let join = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?;
-            Ok(Transformed::yes(Arc::new(join) as Arc<dyn ExecutionPlan>))
-        })?;
-        Ok(installed.data)
+        self.install_below(plan, 0)
+    }
+
+    /// Below `joins_above` others.
+    fn install_below(&self, plan: Arc<dyn ExecutionPlan>, joins_above: usize) -> Result<Arc<dyn ExecutionPlan>> {
+        let is_join = plan.is::<NestedLoopJoinExec>()
+            || plan.is::<HashJoinExec>()
+            || plan.is::<CrossJoinExec>()
+            || plan.is::<SortMergeJoinExec>();
+        let joins = joins_above + usize::from(is_join);
+        let children = plan.children();
+        let installed =
+            children.iter().map(|child| self.install_below(Arc::clone(child), joins)).collect::<Result<Vec<_>>>()?;
+        let is_same = children.iter().zip(&installed).all(|(old, new)| Arc::ptr_eq(old, new));
+        // To compute the properties of a join of hundreds of tables again takes minutes.
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
+        let node = if is_same { plan } else { plan.replace_children(installed, options)? };
+        let node: Arc<dyn ExecutionPlan> = if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
+            match join.filter().map(|filter| self.interruptible(filter)) {
+                Some(filter) => Arc::new(NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?),
+                None => node,
+            }
+        } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+            match join.filter().map(|filter| self.interruptible(filter)) {
+                Some(filter) => Arc::new(join.builder().with_filter(Some(filter)).build()?),
+                None => node,
+            }
+        } else {
+            node
+        };
+        // A few rows of input can be a flood of output, during which no scan gives the task's turn away.
+        Ok(if is_join && joins <= YIELDING_JOINS_MAX { Arc::new(CooperativeExec::new(node)) } else { node })
+    }
+
+    fn interruptible(&self, filter: &JoinFilter) -> JoinFilter {
+        let condition = Interruptible { inner: Arc::clone(filter.expression()), interrupt: self.clone() };
+        JoinFilter::new(Arc::new(condition), filter.column_indices().to_vec(), Arc::clone(filter.schema()))
     }
 
     pub fn trigger(&self) {

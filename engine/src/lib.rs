@@ -4,6 +4,7 @@
 //! codecs built in this crate are the same in every process.
 
 mod broadcast;
+mod broadcast_side;
 mod checked_arithmetic;
 mod cluster;
 mod codec;

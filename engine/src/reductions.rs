@@ -66,7 +66,7 @@ fn replaced(join: &HashJoinExec, left: Arc<dyn ExecutionPlan>, right: Arc<dyn Ex
     join.replace_children(vec![left, right], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
 }
 
-pub(crate) type Key = Arc<dyn PhysicalExpr>;
+type Key = Arc<dyn PhysicalExpr>;
 
 /// `side` with only the rows whose `key` is among those that `other` filters.
 fn reduce_side(
@@ -98,13 +98,26 @@ fn reduce_side(
     if rows > KEYS_MAX || rows.saturating_mul(REDUCTION_MIN) > input_rows || !is_comparable {
         return Ok(None);
     }
-    let alias = plan.schema().field(column).name().clone();
-    let keys = ProjectionExec::try_new(vec![ProjectionExpr { expr: column_of(&plan, column), alias: alias.clone() }], reset_plan_states(plan)?)?;
-    let on: Vec<(Key, Key)> = vec![(Arc::new(Column::new(&alias, 0)), Arc::clone(&input.key))];
     // The keys are few, whatever their filter is estimated to pass in the end: every task gets them.
-    let semi = HashJoinExec::try_new(
+    let semi = semi_join(&input.plan, &input.key, &plan, column)?;
+    with_input(side, &input.plan, semi).map(Some)
+}
+
+/// The rows whose `key` is in `column` of `source`, which each task has whole.
+pub(crate) fn semi_join(
+    rows: &Arc<dyn ExecutionPlan>,
+    key: &Key,
+    source: &Arc<dyn ExecutionPlan>,
+    column: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let alias = source.schema().field(column).name().clone();
+    let columns = vec![ProjectionExpr { expr: column_of(source, column), alias: alias.clone() }];
+    // Operators share state between those who execute them: each place needs its own.
+    let keys = ProjectionExec::try_new(columns, reset_plan_states(Arc::clone(source))?)?;
+    let on: Vec<(Key, Key)> = vec![(Arc::new(Column::new(&alias, 0)), Arc::clone(key))];
+    Ok(Arc::new(HashJoinExec::try_new(
         Arc::new(keys),
-        Arc::clone(&input.plan),
+        Arc::clone(rows),
         on,
         None,
         &JoinType::RightSemi,
@@ -112,8 +125,7 @@ fn reduce_side(
         PartitionMode::CollectLeft,
         NullEquality::NullEqualsNothing,
         false,
-    )?;
-    with_input(side, &input.plan, Arc::new(semi)).map(Some)
+    )?))
 }
 
 /// What is reduced, and the key there.

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use ballista_core::config::{BALLISTA_SHUFFLE_COMPRESSION_CODEC, BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE};
+use ballista_core::config::{
+    BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, BALLISTA_SHUFFLE_COMPRESSION_CODEC, BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE,
+};
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use datafusion::error::Result;
@@ -22,8 +24,8 @@ use crate::config::MESSAGE_BYTES_MAX;
 use crate::functions::register_functions;
 use crate::memory::{memory_pool, sort_spill_reservation};
 use crate::object_store::ObjectStores;
-use crate::physical_rules;
 use crate::semi_joins::SemiJoinsFirst;
+use crate::{broadcast_side, physical_rules};
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
 const BATCH_ROWS: usize = 16_384;
@@ -78,6 +80,7 @@ pub fn cluster_session_config() -> SessionConfig {
     options.optimizer.hash_join_single_partition_threshold = 0;
     options.optimizer.hash_join_single_partition_threshold_rows = 0;
     for (name, value) in [
+        (BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, broadcast_side::THRESHOLD_BYTES.to_string()),
         (BALLISTA_SHUFFLE_COMPRESSION_CODEC, "none".to_owned()),
         (BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE, BATCH_ROWS.to_string()),
     ] {

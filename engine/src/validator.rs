@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
@@ -21,6 +24,29 @@ use crate::config::MESSAGE_BYTES_MAX;
 
 /// A plan deeper than this stays here: every process that touches a stage recurses over it, on stacks of 32 MiB.
 const PLAN_DEPTH_MAX: usize = 400;
+
+/// The reason why no plan of a query can run on the cluster.
+pub(crate) fn query_refusal(query: &LogicalPlan) -> Result<Option<String>> {
+    let mut refusal = None;
+    query.apply_with_subqueries(|node| {
+        if let LogicalPlan::Window(window) = node
+            && window.window_expr.iter().any(has_filter)
+        {
+            // It would be lost on the wire.
+            refusal = Some("the FILTER of a window function cannot be sent to executors".to_owned());
+        }
+        Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(refusal)
+}
+
+fn has_filter(window: &Expr) -> bool {
+    match window {
+        Expr::WindowFunction(function) => function.params.filter.is_some(),
+        Expr::Alias(alias) => has_filter(&alias.expr),
+        _ => false,
+    }
+}
 
 /// The reason why `plan`, planned for the cluster, cannot run there.
 pub(crate) fn refusal(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {

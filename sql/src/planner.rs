@@ -5,6 +5,7 @@ mod balance;
 mod build;
 mod cardinality;
 mod catalog_rewrite;
+mod column_names;
 mod context;
 mod decorrelate;
 mod depth;
@@ -15,6 +16,7 @@ pub(crate) mod nearest;
 mod origins;
 pub(crate) mod output_names;
 mod parameters;
+mod row_subqueries;
 mod standard_forms;
 
 use std::sync::Arc;
@@ -111,6 +113,7 @@ pub(crate) async fn plan_query(
     let is_postgres = session.dialect() == Dialect::Postgres;
     let mut uses = Uses::default();
     output_names::name_outputs(&mut query);
+    column_names::distinguish_columns(&mut query, &|name| state.aggregate_functions().contains_key(name));
     literals::rewrite_casts(&mut query)?;
     if is_postgres {
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;

@@ -40,8 +40,9 @@ pub(crate) async fn prepare(
     let Some(ast) = statement.ast.as_deref() else { return Ok(utility(None)) };
     match ast {
         ast::Statement::Query(_) | ast::Statement::Copy { .. } | ast::Statement::Explain { .. } => {
+            let text = statement.sql();
             let (session, statement, declared) = (Arc::clone(session), statement.clone(), declared.to_vec());
-            planner::aside(async move {
+            planner::aside(text, async move {
                 match statement.ast.as_deref() {
                     Some(query @ ast::Statement::Query(_)) => select::prepare(&session, &statement, query, &declared).await,
                     Some(explain @ ast::Statement::Explain { .. }) => {

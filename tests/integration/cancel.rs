@@ -14,6 +14,9 @@ const PROMPT: Duration = Duration::from_secs(2);
 
 /// Four thousand million pairs, each compared by text: minutes of work without a row.
 const LONG: &str = "SELECT count(*) FROM lineitem a, lineitem b WHERE a.l_comment || b.l_comment LIKE '%zzqzz%'";
+/// A join of equal values, of which each row has many thousands of partners, and no row is left at the end.
+const MULTIPLYING: &str = "SELECT count(*) FROM lineitem a JOIN lineitem b USING (l_linestatus) JOIN lineitem c USING (l_linestatus)
+     WHERE a.l_tax + b.l_tax + c.l_tax < 0";
 /// Rows as soon as it starts, for a long time.
 const STREAMING: &str = "SELECT a.* FROM lineitem a, lineitem b";
 /// A cluster keeps a result on its disks before it sends it: a million and a half rows.
@@ -23,12 +26,22 @@ const SPILLING: &str = "SELECT a.l_comment, b.* FROM lineitem a, nation b ORDER 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_running_local() {
-    while_running("local").await;
+    while_running("local", LONG).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_running_distributed() {
-    while_running("distributed").await;
+    while_running("distributed", LONG).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_multiplying_local() {
+    while_running("local", MULTIPLYING).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_multiplying_distributed() {
+    while_running("distributed", MULTIPLYING).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,13 +171,13 @@ fn streaming(mode: &str) -> &'static str {
     if mode == "local" { STREAMING } else { STREAMING_DISTRIBUTED }
 }
 
-async fn while_running(mode: &str) {
+async fn while_running(mode: &str, sql: &'static str) {
     let server = start();
     let files = server.files();
     let client = connect(server.postgres()).await;
     set_mode(&client, mode).await;
     let token = client.cancel_token();
-    let statement = tokio::spawn(async move { (client.simple_query(LONG).await, client) });
+    let statement = tokio::spawn(async move { (client.simple_query(sql).await, client) });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!statement.is_finished(), "the statement is not long enough for this test");
     let asked = Instant::now();

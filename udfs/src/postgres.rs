@@ -7,6 +7,7 @@ mod encoding;
 mod format;
 mod generate_subscripts;
 mod json_build;
+mod named;
 pub mod pg_type;
 mod pg_get_expr;
 mod pg_size_pretty;
@@ -23,6 +24,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub use array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 pub use compare_array::{COMPARE_ALL, COMPARE_ANY, compare_all, compare_any};
 pub use generate_subscripts::{GENERATE_SUBSCRIPTS, PG_EXPANDARRAY};
+pub use named::NAMED;
 pub use single_value::{SINGLE_VALUE, single_value};
 
 /// Every scalar function of this directory.
@@ -41,6 +43,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         generate_subscripts::pg_expandarray(),
         json_build::json_build_object(),
         json_build::row_to_json(),
+        named::named(),
         pg_get_expr::pg_get_expr(),
         pg_size_pretty::pg_size_pretty(),
         pg_typeof::pg_typeof(),

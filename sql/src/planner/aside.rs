@@ -5,9 +5,19 @@ use tokio::runtime::Handle;
 use crate::SqlState;
 use crate::error::{Error, Result};
 
-/// Runs `work` on a thread of its own. Planning a large statement is seconds without a pause: who waits for it can give up
-/// at once, and other sessions are served meanwhile.
-pub(crate) async fn aside<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+/// A statement of at most so many bytes is planned in less time than a millisecond or two.
+const SMALL_BYTES: usize = 128;
+
+/// Plans `statement`, which is `work`, on a thread of its own. To plan a large statement takes seconds without a pause: who
+/// waits for it can give up at once, and other sessions are served meanwhile. A small one would wait for the thread longer
+/// than it takes.
+pub(crate) async fn aside<T: Send + 'static>(
+    statement: &str,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    if statement.len() <= SMALL_BYTES {
+        return work.await;
+    }
     let runtime = Handle::current();
     let planned = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
     planned.unwrap_or_else(|panic| {

@@ -6,23 +6,26 @@
 //! query. What a node with an unlimited, ungrouped or empty input means is kept value by value.
 
 mod domain;
+mod references;
+mod simple;
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, JoinType, NullEquality, Result, ScalarValue, Spans, TableReference, not_impl_err};
 use datafusion::functions_aggregate::array_agg::array_agg;
 use datafusion::functions_aggregate::count::count;
 use datafusion::logical_expr::expr::{Exists, InSubquery, ScalarFunction, SetComparison, SetQuantifier};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::Subquery;
-use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprSchemable, Filter, Join, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SubqueryAlias, lit, not, when,
 };
 
 use domain::Domain;
+use references::{free_references, has_own_subqueries, has_subquery, local_references, subquery_of};
+use simple::{is_joined_aggregate, is_semi_join, is_simple_lateral};
 
 /// Rewrites a plan as the SQL planner made it, before types are coerced.
 pub(crate) fn decorrelate(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -30,7 +33,7 @@ pub(crate) fn decorrelate(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// The same for those subqueries only that DataFusion would refuse or, as it does with `IN` below an OR, answer as if there
-/// were no NULL. It makes better plans of the others.
+/// were no NULL.
 pub(crate) fn decorrelate_rest(plan: LogicalPlan) -> Result<LogicalPlan> {
     if has_subqueries(&plan)? { Decorrelator::new(Scope::Rest).rewrite(plan) } else { Ok(plan) }
 }
@@ -75,8 +78,9 @@ impl Decorrelator {
     /// `map_subqueries` hands out the `Subquery` nodes themselves.
     fn rewrite_subquery(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         match plan {
-            LogicalPlan::Subquery(Subquery { subquery, outer_ref_columns, spans }) => {
+            LogicalPlan::Subquery(Subquery { subquery, spans, .. }) => {
                 let subquery = Arc::new(self.rewrite(Arc::unwrap_or_clone(subquery))?);
+                let outer_ref_columns = free_references(&subquery)?;
                 Ok(LogicalPlan::Subquery(Subquery { subquery, outer_ref_columns, spans }))
             }
             plan => self.rewrite(plan),
@@ -100,6 +104,7 @@ impl Decorrelator {
             return not_impl_err!("LATERAL in a {} join", join.join_type);
         }
         let columns = columns_of(&join.left).into_iter().chain(columns_of(&join.right)).collect();
+        let subquery = self.rewrite_all(subquery)?;
         let domain = self.domain(references, &join.left)?;
         let right = domain.push(self, subquery)?;
         // The columns get the alias's qualifier; those of the domain keep their own names.
@@ -112,41 +117,69 @@ impl Decorrelator {
         project_columns(joined, columns)
     }
 
-    /// Joins the correlated subqueries of a node's expressions to its input.
+    /// Joins the subqueries of a node's expressions to its input.
     fn attach_subqueries(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = filter_after_join(plan)?;
         if !has_own_subqueries(&plan)? {
             return Ok(plan);
         }
-        let is_filter = matches!(plan, LogicalPlan::Filter(_));
+        match plan {
+            LogicalPlan::Filter(filter) => self.attach_to_filter(filter),
+            LogicalPlan::Join(join) => self.attach_to_join(join),
+            plan => self.attach_to_node(plan),
+        }
+    }
+
+    /// The terms that take rows away for less come first: the others are then computed for the rest, and joins of a FROM list
+    /// find their conditions next to them.
+    fn attach_to_filter(&mut self, filter: Filter) -> Result<LogicalPlan> {
+        let Filter { predicate, input, .. } = filter;
+        let (mut plain, mut left, mut joined) = (vec![], vec![], vec![]);
+        for term in split_conjunction_owned(predicate) {
+            if !has_subquery(&term)? {
+                plain.push(term);
+            } else if self.scope == Scope::Rest && is_semi_join(&term, &input)? {
+                left.push(term);
+            } else {
+                joined.push(term);
+            }
+        }
+        if joined.is_empty() {
+            plain.append(&mut left);
+            return filtered(Arc::unwrap_or_clone(input), plain);
+        }
+        let input = filtered(Arc::unwrap_or_clone(input), plain)?;
+        let input = filtered(input, left)?;
+        match conjunction(joined) {
+            Some(predicate) => self.attach_to_node(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input))?)),
+            None => Ok(input),
+        }
+    }
+
+    fn attach_to_node(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let inputs = plan.inputs();
         let [input] = inputs.as_slice() else { return Ok(plan) };
         let mut input = (*input).clone();
         let original = columns_of(&input);
         let output = columns_of(&plan);
         let names = NamePreserver::new(&plan);
+        let joins_aggregates = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Projection(_));
         let mut attached = false;
         let rewritten = plan.map_expressions(|expr| {
             let name = names.save(&expr);
-            let left: Vec<Expr> = match self.scope == Scope::Rest && is_filter {
-                true => split_conjunction(&expr).into_iter().filter(|term| is_semi_join(term)).cloned().collect(),
-                false => vec![],
-            };
-            let rewritten = expr.transform_down(|expr| {
-                if left.contains(&expr) {
-                    return Ok(Transformed::new(expr, false, TreeNodeRecursion::Jump));
-                }
-                let replacement = match self.is_wanted(&expr, &input, is_filter)? {
-                    true => self.attach(&expr, &mut input)?,
-                    false => None,
-                };
-                Ok(match replacement {
-                    Some(replacement) => {
-                        attached = true;
-                        Transformed::new(replacement, true, TreeNodeRecursion::Jump)
+            let rewritten = expr.transform_up(|expr| {
+                let replacement = match &expr {
+                    Expr::ScalarSubquery(subquery)
+                        if self.scope == Scope::Rest && joins_aggregates && is_joined_aggregate(subquery)? =>
+                    {
+                        None
                     }
-                    None => Transformed::no(expr),
-                })
+                    expr if joins_aggregates || self.scope == Scope::All => self.attach(expr, &mut input)?,
+                    // The cluster's planner looks for values of subqueries in filters and SELECT lists only.
+                    expr => self.attach_joined(expr, &mut input)?,
+                };
+                attached |= replacement.is_some();
+                Ok(replacement.map_or_else(|| Transformed::no(expr), Transformed::yes))
             })?;
             Ok(rewritten.update_data(|expr| name.restore(expr)))
         })?;
@@ -168,25 +201,95 @@ impl Decorrelator {
         project_columns(plan, keep)
     }
 
-    /// The expression to put in place of a correlated subquery that is joined to `input`; `None` if it is not one.
-    fn attach(&mut self, expr: &Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
-        let (Expr::ScalarSubquery(subquery)
-        | Expr::Exists(Exists { subquery, .. })
-        | Expr::InSubquery(InSubquery { subquery, .. })
-        | Expr::SetComparison(SetComparison { subquery, .. })) = expr
-        else {
-            return Ok(None);
+    /// An outer join, whose condition cannot be looked at after it: each subquery is joined to the side that it names.
+    fn attach_to_join(&mut self, join: Join) -> Result<LogicalPlan> {
+        let columns = join.schema.columns();
+        let Some(filter) = join.filter else { return Ok(LogicalPlan::Join(join)) };
+        let (mut left, mut right) = (Arc::unwrap_or_clone(join.left), Arc::unwrap_or_clone(join.right));
+        let filter = filter.transform_up(|expr| {
+            let replacement = self.attach_to_side(&expr, &mut left, &mut right)?;
+            Ok(replacement.map_or_else(|| Transformed::no(expr), Transformed::yes))
+        })?;
+        let (left, right) = (Arc::new(left), Arc::new(right));
+        let Join { on, join_type, join_constraint, null_equality, null_aware, .. } = join;
+        let join = Join::try_new(left, right, on, Some(filter.data), join_type, join_constraint, null_equality, null_aware)?;
+        project_columns(LogicalPlan::Join(join), columns)
+    }
+
+    fn attach_to_side(&mut self, expr: &Expr, left: &mut LogicalPlan, right: &mut LogicalPlan) -> Result<Option<Expr>> {
+        let Some(subquery) = subquery_of(expr) else { return Ok(None) };
+        let in_left = !local_references(&subquery.subquery, left)?.is_empty();
+        let in_right = !local_references(&subquery.subquery, right)?.is_empty();
+        match (in_left, in_right) {
+            (true, true) => not_impl_err!("a subquery in the condition of an outer join that names columns of both sides"),
+            (true, false) => self.attach(expr, left),
+            (false, true) => self.attach(expr, right),
+            (false, false) if !free_references(&subquery.subquery)?.is_empty() => Ok(None),
+            (false, false) => {
+                if let Expr::InSubquery(found) = expr {
+                    let names = |side: &LogicalPlan| found.expr.column_refs().iter().any(|column| side.schema().has_column(column));
+                    match (names(left), names(right)) {
+                        (true, true) => {}
+                        (_, false) => return self.attach_joined(expr, left),
+                        (false, true) => return self.attach_joined(expr, right),
+                    }
+                }
+                self.attach_value(expr, left)
+            }
+        }
+    }
+
+    /// As [`Decorrelator::attach`], with the values of uncorrelated subqueries joined too.
+    fn attach_joined(&mut self, expr: &Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
+        match subquery_of(expr) {
+            Some(subquery) if free_references(&subquery.subquery)?.is_empty() => match expr {
+                Expr::InSubquery(_) => self.attach(expr, input),
+                expr => self.attach_value(expr, input),
+            },
+            _ => self.attach(expr, input),
+        }
+    }
+
+    /// An uncorrelated subquery as a column of `input`, the same in every row.
+    fn attach_value(&mut self, expr: &Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
+        if let Expr::InSubquery(InSubquery { expr, subquery, negated }) = expr {
+            let values = array_of(&subquery.subquery)?;
+            let values = self.joined_value(input, values)?;
+            let found = self.compare(&self.compare_any, expr.as_ref().clone(), "=", values);
+            return Ok(Some(if *negated { not(found) } else { found }));
+        }
+        let value = match expr {
+            Expr::ScalarSubquery(_) => Some(expr.clone()),
+            expr => self.attach(expr, input)?,
         };
-        let references = local_references(&subquery.subquery, input)?;
-        if references.is_empty() {
+        let Some(value) = value else { return Ok(None) };
+        let joined = value.transform_up(|expr| match &expr {
+            Expr::ScalarSubquery(subquery) => {
+                let plan = subquery.subquery.as_ref().clone();
+                Ok(Transformed::yes(self.joined_value(input, single_row(plan, &self.single_value)?)?))
+            }
+            _ => Ok(Transformed::no(expr)),
+        })?;
+        Ok(Some(joined.data))
+    }
+
+    /// The expression to put in place of a subquery that is joined to `input`; `None` if it stays, or is none.
+    fn attach(&mut self, expr: &Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
+        let Some(subquery) = subquery_of(expr) else { return Ok(None) };
+        if free_references(&subquery.subquery)?.is_empty() {
             return match self.scope {
                 Scope::All => Ok(None),
                 Scope::Rest => self.attach_uncorrelated(expr, input),
             };
         }
+        let references = local_references(&subquery.subquery, input)?;
+        if references.is_empty() {
+            return Ok(None);
+        }
+        let plan = self.rewrite_all(subquery.subquery.as_ref().clone())?;
         let domain = self.domain(references, input)?;
-        let pushed = domain.push(self, subquery.subquery.as_ref().clone())?;
-        let value = subquery.subquery.schema().columns().into_iter().next();
+        let value = plan.schema().columns().into_iter().next();
+        let pushed = domain.push(self, plan)?;
         let result = domain.name("value");
         let keys = domain.keys();
         let grouped = match (expr, value) {
@@ -194,14 +297,12 @@ impl Decorrelator {
                 .project(keys.into_iter().chain([lit(true).alias(&result)]))?,
             (Expr::ScalarSubquery(_), Some(value)) => LogicalPlanBuilder::from(pushed)
                 .aggregate(keys, [self.single_value.call(vec![Expr::Column(value)]).alias(&result)])?,
-            (_, Some(value)) => LogicalPlanBuilder::from(pushed).aggregate(
-                keys,
-                [array_agg(Expr::Column(value)).alias(&result)],
-            )?,
+            (_, Some(value)) => {
+                LogicalPlanBuilder::from(pushed).aggregate(keys, [array_agg(Expr::Column(value)).alias(&result)])?
+            }
             (_, None) => return not_impl_err!("a subquery without columns"),
         };
-        let left = std::mem::replace(input, LogicalPlanBuilder::empty(false).build()?);
-        *input = domain.join(left, grouped.build()?, JoinType::Left, None)?;
+        *input = domain.join(take(input)?, grouped.build()?, JoinType::Left, None)?;
         let result = Expr::Column(Column::new_unqualified(result));
         Ok(Some(match expr {
             Expr::Exists(Exists { negated, .. }) => {
@@ -216,44 +317,39 @@ impl Decorrelator {
         }))
     }
 
-    /// Whether a subquery in a node over `input` is to become a join here.
-    fn is_wanted(&self, expr: &Expr, input: &LogicalPlan, is_filter: bool) -> Result<bool> {
-        if self.scope == Scope::All {
-            return Ok(true);
-        }
-        Ok(match expr {
-            Expr::Exists(_) | Expr::SetComparison(_) => !is_filter,
-            Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
-                !is_filter || expr.nullable(input.schema())? || subquery.subquery.schema().fields().iter().any(|field| field.is_nullable())
-            }
-            Expr::ScalarSubquery(subquery) => !subquery.outer_ref_columns.is_empty() && !is_aggregate(&subquery.subquery),
-            _ => false,
-        })
+    /// A plan without correlated subqueries. What it names of other queries then belongs to those around it.
+    fn rewrite_all(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let scope = std::mem::replace(&mut self.scope, Scope::All);
+        let rewritten = self.rewrite(plan);
+        self.scope = scope;
+        rewritten
     }
 
     /// As [`Decorrelator::attach`], for a subquery that names no outer columns.
     fn attach_uncorrelated(&mut self, expr: &Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
         match expr {
-            Expr::Exists(Exists { subquery, negated }) if subquery.outer_ref_columns.is_empty() => {
+            Expr::Exists(Exists { subquery, negated }) => {
                 let rows = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery)).limit(0, Some(1))?;
                 let count = scalar(rows.aggregate(Vec::<Expr>::new(), [count(lit(1))])?.build()?);
                 Ok(Some(if *negated { count.eq(lit(0_i64)) } else { count.gt(lit(0_i64)) }))
             }
-            Expr::InSubquery(in_subquery)
-                if in_subquery.subquery.outer_ref_columns.is_empty() && !in_subquery.expr.contains_outer() =>
-            {
-                Ok(Some(self.attach_in(in_subquery, input)?))
-            }
-            Expr::SetComparison(comparison) if comparison.subquery.outer_ref_columns.is_empty() => {
-                let plan = Arc::clone(&comparison.subquery.subquery);
-                let Some(value) = columns_of(&plan).into_iter().next() else {
-                    return not_impl_err!("a subquery without columns");
-                };
-                let values = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [array_agg(Expr::Column(value))])?;
-                Ok(Some(self.compare_set(comparison, scalar(values.build()?))))
+            // Its operand may be of a query further out, which is joined in later.
+            Expr::InSubquery(found) if !found.expr.contains_outer() => Ok(Some(self.attach_in(found, input)?)),
+            Expr::SetComparison(comparison) if !comparison.expr.contains_outer() => {
+                Ok(Some(self.compare_set(comparison, scalar(array_of(&comparison.subquery.subquery)?))))
             }
             _ => Ok(None),
         }
+    }
+
+    /// Joins the one row of a plan of one column, and names the column.
+    fn joined_value(&mut self, input: &mut LogicalPlan, plan: LogicalPlan) -> Result<Expr> {
+        self.domains += 1;
+        let name = format!("__value{}", self.domains);
+        let Some(column) = columns_of(&plan).into_iter().next() else { return not_impl_err!("a subquery without columns") };
+        let row = LogicalPlanBuilder::from(plan).project([Expr::Column(column).alias(&name)])?.build()?;
+        *input = LogicalPlanBuilder::from(take(input)?).cross_join(row)?.build()?;
+        Ok(Expr::Column(Column::new_unqualified(name)))
     }
 
     /// `x IN (SELECT y …)`: joins the distinct values of `y`, and where NULL can occur how many rows and values there are.
@@ -275,8 +371,7 @@ impl Decorrelator {
         let found = LogicalPlanBuilder::from(distinct(values, vec![named("value")])?)
             .project([named("value"), lit(true).alias(name("found"))])?
             .build()?;
-        let left = std::mem::replace(input, LogicalPlanBuilder::empty(false).build()?);
-        let mut joined = LogicalPlanBuilder::from(left).join_on(found, JoinType::Left, [expr.as_ref().clone().eq(named("value"))])?;
+        let mut joined = LogicalPlanBuilder::from(take(input)?).join_on(found, JoinType::Left, [expr.as_ref().clone().eq(named("value"))])?;
         let is_found = named("found").is_not_null();
         let result = if is_nullable {
             let counts = [count(lit(1)).alias(name("rows")), count(value).alias(name("values"))];
@@ -311,24 +406,10 @@ impl Decorrelator {
         Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![left, lit(operator), values]))
     }
 
-    fn domain(&mut self, references: Vec<(Column, DataType)>, outer: &LogicalPlan) -> Result<Domain> {
+    fn domain(&mut self, references: Vec<Column>, outer: &LogicalPlan) -> Result<Domain> {
         self.domains += 1;
-        Domain::new(self.domains, references.into_iter().map(|(column, _)| column).collect(), outer)
+        Domain::new(self.domains, references, outer)
     }
-}
-
-fn is_subquery(expr: &Expr) -> bool {
-    matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_))
-}
-
-/// Whether a node's own expressions hold a subquery.
-fn has_own_subqueries(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    plan.apply_expressions(|expr| {
-        found = expr.exists(|expr| Ok(is_subquery(expr)))?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
 }
 
 /// Whether a plan holds a subquery, in an expression or as a lateral side of a join.
@@ -336,22 +417,12 @@ fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
     plan.exists(|node| Ok(matches!(node, LogicalPlan::Subquery(_)) || has_own_subqueries(node)?))
 }
 
-/// What DataFusion makes a semi or an anti join when it is a term of a WHERE.
-fn is_semi_join(term: &Expr) -> bool {
-    match term {
-        Expr::Not(term) => is_semi_join(term),
-        Expr::InSubquery(InSubquery { expr, .. }) => !matches!(expr.exists(|expr| Ok(is_subquery(expr))), Ok(true) | Err(_)),
-        Expr::Exists(_) => true,
-        _ => false,
-    }
-}
-
 /// An inner join whose condition holds a subquery, as a filter over the join.
 fn filter_after_join(plan: LogicalPlan) -> Result<LogicalPlan> {
     match plan {
         LogicalPlan::Join(join) if join.join_type == JoinType::Inner && join.filter.is_some() => {
             let Some(filter) = join.filter.clone() else { return Ok(LogicalPlan::Join(join)) };
-            if !filter.exists(|expr| Ok(is_subquery(expr)))? {
+            if !has_subquery(&filter)? {
                 return Ok(LogicalPlan::Join(join));
             }
             let join = LogicalPlan::Join(Join { filter: None, ..join });
@@ -359,28 +430,6 @@ fn filter_after_join(plan: LogicalPlan) -> Result<LogicalPlan> {
         }
         plan => Ok(plan),
     }
-}
-
-/// Whether a scalar subquery is an aggregate without groups, all that DataFusion decorrelates.
-fn is_aggregate(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Projection(projection) => is_aggregate(&projection.input),
-        LogicalPlan::SubqueryAlias(alias) => is_aggregate(&alias.input),
-        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
-        _ => false,
-    }
-}
-
-/// Whether DataFusion decorrelates a lateral side of a join.
-fn is_simple_lateral(plan: &LogicalPlan) -> Result<bool> {
-    let is_hard = plan.exists(|node| {
-        let is_simple = matches!(
-            node,
-            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::TableScan(_)
-        );
-        Ok(!is_simple || has_own_subqueries(node)?)
-    })?;
-    Ok(!is_hard)
 }
 
 /// An uncorrelated subquery in place of a value.
@@ -407,28 +456,28 @@ fn with_alias(plan: LogicalPlan, alias: Option<TableReference>) -> Result<Logica
     }
 }
 
-/// The outer columns that a plan names anywhere within.
-fn outer_references(plan: &LogicalPlan) -> Result<Vec<(Column, DataType)>> {
-    let mut found: Vec<(Column, DataType)> = Vec::new();
-    plan.apply_with_subqueries(|plan| {
-        plan.apply_expressions(|expr| {
-            expr.apply(|expr| {
-                if let Expr::OuterReferenceColumn(field, column) = expr
-                    && !found.iter().any(|(known, _)| known == column)
-                {
-                    found.push((column.clone(), field.data_type().clone()));
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    Ok(found)
+/// A plan out of its place.
+fn take(plan: &mut LogicalPlan) -> Result<LogicalPlan> {
+    Ok(std::mem::replace(plan, LogicalPlanBuilder::empty(false).build()?))
 }
 
-/// Those outer columns that `outer` has.
-fn local_references(plan: &LogicalPlan, outer: &LogicalPlan) -> Result<Vec<(Column, DataType)>> {
-    let references = outer_references(plan)?;
-    Ok(references.into_iter().filter(|(column, _)| outer.schema().has_column(column)).collect())
+/// One row with an array of the values of a subquery.
+fn array_of(plan: &Arc<LogicalPlan>) -> Result<LogicalPlan> {
+    let Some(value) = columns_of(plan).into_iter().next() else { return not_impl_err!("a subquery without columns") };
+    LogicalPlanBuilder::from(Arc::clone(plan)).aggregate(Vec::<Expr>::new(), [array_agg(Expr::Column(value))])?.build()
+}
+
+/// One row with the value of a scalar subquery.
+fn single_row(plan: LogicalPlan, single_value: &AggregateUDF) -> Result<LogicalPlan> {
+    let Some(value) = columns_of(&plan).into_iter().next() else { return not_impl_err!("a subquery without columns") };
+    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [single_value.call(vec![Expr::Column(value)])])?.build()
+}
+
+fn filtered(input: LogicalPlan, terms: Vec<Expr>) -> Result<LogicalPlan> {
+    match conjunction(terms) {
+        Some(predicate) => Ok(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input))?)),
+        None => Ok(input),
+    }
 }
 
 fn columns_of(plan: &LogicalPlan) -> Vec<Column> {

@@ -194,7 +194,8 @@ fn figure_column(expr: &Expr) -> Option<String> {
     }
 }
 
-fn subquery_name(query: &Query) -> Option<String> {
+/// The name of a subquery's first column.
+pub(super) fn subquery_name(query: &Query) -> Option<String> {
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
     match select.projection.first()? {
         SelectItem::UnnamedExpr(expr) => figure(expr),

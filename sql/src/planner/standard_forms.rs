@@ -3,12 +3,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinConstraint, JoinOperator,
-    LimitClause, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value,
-    VisitMut, VisitorMut,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinConstraint, JoinOperator,
+    LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use super::build::{derived, ident, number, select};
+use super::row_subqueries;
 use crate::error::{Error, Result};
 
 /// `FETCH FIRST n ROWS ONLY` becomes `LIMIT n`. Wrong answers become errors.
@@ -40,9 +39,7 @@ impl VisitorMut for RewriteQueries {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        if let Some(exists) = row_in_subquery(expr) {
-            *expr = exists;
-        }
+        row_subqueries::rewrite_value(expr);
         if let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = expr
             && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
             && list.args.iter().any(|arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard)))
@@ -54,6 +51,9 @@ impl VisitorMut for RewriteQueries {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Some(condition) = &mut select.selection {
+            row_subqueries::rewrite_terms(condition);
+        }
         let joins = select.from.iter().flat_map(|table| &table.joins);
         for join in joins {
             // The column that both sides share would be the left side's, NULL where only the right side has a row.
@@ -66,38 +66,6 @@ impl VisitorMut for RewriteQueries {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// `(a, b) IN (SELECT …)` as an EXISTS. Where it is NULL this is false, which is the same to a WHERE; NOT IN keeps no row for
-/// which a comparison is NULL, as it should.
-fn row_in_subquery(expr: &Expr) -> Option<Expr> {
-    let Expr::InSubquery { expr: row, subquery, negated } = expr else { return None };
-    let Expr::Tuple(values) = row.as_ref() else { return None };
-    let names: Vec<String> = (1..=values.len()).map(|number| format!("__row_{number}")).collect();
-    let mut terms = values.iter().zip(&names).map(|(value, name)| Expr::BinaryOp {
-        left: Box::new(value.clone()),
-        op: BinaryOperator::Eq,
-        right: Box::new(Expr::Identifier(ident(name))),
-    });
-    let first = terms.next()?;
-    let equal = terms.fold(first, |left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: BinaryOperator::And,
-        right: Box::new(right),
-    });
-    let condition = if *negated { Expr::IsNotFalse(Box::new(Expr::Nested(Box::new(equal)))) } else { equal };
-    let alias = TableAlias {
-        explicit: true,
-        name: ident("__row"),
-        columns: names.iter().map(|name| TableAliasColumnDef { name: ident(name), data_type: None }).collect(),
-        at: None,
-    };
-    let rows = TableWithJoins { relation: derived(subquery.as_ref().clone(), false, Some(alias)), joins: vec![] };
-    let mut found = select(vec![SelectItem::UnnamedExpr(number(1))], vec![rows]);
-    if let SetExpr::Select(select) = found.body.as_mut() {
-        select.selection = Some(condition);
-    }
-    Some(Expr::Exists { subquery: Box::new(found), negated: *negated })
 }
 
 fn rewrite_fetch(query: &mut Query) {

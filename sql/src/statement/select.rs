@@ -106,8 +106,9 @@ pub(super) async fn route(
     query: Arc<ast::Statement>,
     parameters: &[ScalarValue],
 ) -> Result<Routed> {
+    let text = prepared.sql();
     let (session, prepared, parameters) = (Arc::clone(session), prepared.clone(), parameters.to_vec());
-    planner::aside(async move { route_here(&session, &prepared, &query, &parameters).await }).await
+    planner::aside(text, async move { route_here(&session, &prepared, &query, &parameters).await }).await
 }
 
 async fn route_here(

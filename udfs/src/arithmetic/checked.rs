@@ -9,10 +9,10 @@ use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, ScalarValue, plan_err};
-use num_traits::Float;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use num_traits::Float;
 
 /// Longer names of columns are cut to a hash.
 const NAME_BYTES_MAX: usize = 256;

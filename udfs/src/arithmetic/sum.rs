@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
     StatisticsArgs,
 };
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
+use datafusion_functions_aggregate_common::utils::GenericDistinctBuffer;
 
 pub fn sum() -> AggregateUDF {
     AggregateUDF::new_from_impl(CheckedSum(Sum::new()))
@@ -37,9 +38,10 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match is_checked(&args) {
-            true => Ok(Box::<SumAccumulator>::default()),
-            false => self.0.accumulator(args),
+        match (is_bigint(&args), args.is_distinct) {
+            (true, false) => Ok(Box::<SumAccumulator>::default()),
+            (true, true) => Ok(Box::new(DistinctSumAccumulator(GenericDistinctBuffer::new(DataType::Int64)))),
+            (false, _) => self.0.accumulator(args),
         }
     }
 
@@ -83,7 +85,11 @@ impl AggregateUDFImpl for CheckedSum {
 }
 
 fn is_checked(args: &AccumulatorArgs) -> bool {
-    !args.is_distinct && args.return_field.data_type() == &DataType::Int64
+    !args.is_distinct && is_bigint(args)
+}
+
+fn is_bigint(args: &AccumulatorArgs) -> bool {
+    args.return_field.data_type() == &DataType::Int64
 }
 
 fn overflow() -> ArrowError {
@@ -143,6 +149,36 @@ impl Accumulator for SumAccumulator {
 
     fn size(&self) -> usize {
         size_of_val(self)
+    }
+}
+
+/// The sum of the distinct values of one group.
+#[derive(Debug)]
+struct DistinctSumAccumulator(GenericDistinctBuffer<Int64Type>);
+
+impl Accumulator for DistinctSumAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.0.update_batch(values)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.0.merge_batch(states)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.0.state()
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        if self.0.values.is_empty() {
+            return Ok(ScalarValue::Int64(None));
+        }
+        let sum: i128 = self.0.values.iter().map(|value| i128::from(value.0)).sum();
+        Ok(ScalarValue::Int64(Some(i64::try_from(sum).map_err(|_| overflow())?)))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.0.size()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result, TableReference, not_impl_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_window::row_number::row_number_udwf;
@@ -12,11 +12,11 @@ use datafusion::logical_expr::logical_plan::{Distinct, FetchType, SkipType, Subq
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, DistinctOn, Expr, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection,
-    RecursiveQuery, Sort,
-    SubqueryAlias, Unnest, Window, WindowFunctionDefinition, lit, when,
+    RecursiveQuery, Sort, SubqueryAlias, Unnest, Window, WindowFunctionDefinition, lit, when,
 };
 
-use super::{Decorrelator, columns_of, distinct, join_on_keys, outer_references, project_columns};
+use super::references::free_references;
+use super::{Decorrelator, columns_of, distinct, join_on_keys, project_columns};
 
 pub(super) struct Domain {
     number: usize,
@@ -30,16 +30,17 @@ pub(super) struct Domain {
 
 impl Domain {
     pub(super) fn new(number: usize, references: Vec<Column>, outer: &LogicalPlan) -> Result<Self> {
-        // Its rows are computed here and again where they are joined: both must be the same.
+        // Its rows are computed here and again where they are joined: here must be all that may be there.
+        let outer = without_limits(outer)?;
         let varies = outer.exists(|node| Ok(matches!(node, LogicalPlan::Limit(_)) || node.expressions().iter().any(Expr::is_volatile)))?;
         if varies {
-            return not_impl_err!("outer columns of a query with LIMIT or with a volatile function");
+            return not_impl_err!("outer columns of a query with a volatile function or with a LIMIT in a subquery");
         }
         let mut domain = Self { number, references, plan: LogicalPlanBuilder::empty(false).build()?, work_tables: vec![] };
         let columns = domain.references.iter().enumerate().map(|(index, column)| {
             Expr::Column(column.clone()).alias(domain.name(&format!("key{index}")))
         });
-        let values = LogicalPlanBuilder::from(outer.clone()).project(columns.collect::<Vec<_>>())?.build()?;
+        let values = LogicalPlanBuilder::from(outer).project(columns.collect::<Vec<_>>())?.build()?;
         domain.plan = distinct(values, domain.keys())?;
         Ok(domain)
     }
@@ -81,7 +82,8 @@ impl Domain {
     }
 
     fn is_used_in(&self, plan: &LogicalPlan) -> Result<bool> {
-        if outer_references(plan)?.iter().any(|(column, _)| self.references.contains(column)) {
+        let names = |reference: &Expr| matches!(reference, Expr::OuterReferenceColumn(_, column) if self.references.contains(column));
+        if free_references(plan)?.iter().any(names) {
             return Ok(true);
         }
         plan.exists(|node| Ok(self.work_table(node).is_some()))
@@ -459,6 +461,26 @@ impl Domain {
         });
         LogicalPlanBuilder::from(union).project(renamed.collect::<Vec<_>>())?.build()
     }
+}
+
+/// A plan of which the rows of `plan` are some, whichever rows its limits take.
+fn without_limits(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let cut = plan.clone().transform_down(|mut node| {
+        let mut changed = false;
+        while let LogicalPlan::Limit(Limit { input, .. }) | LogicalPlan::Sort(Sort { input, .. }) = node {
+            node = Arc::unwrap_or_clone(input);
+            changed = true;
+        }
+        let passes_more = match &node {
+            // A row more of their input is a row more of theirs, if one at all.
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => true,
+            LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
+            _ => false,
+        };
+        let next = if passes_more { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Jump };
+        Ok(Transformed::new(node, changed, next))
+    })?;
+    Ok(cut.data)
 }
 
 fn aggregate_function(expr: &Expr) -> Option<&datafusion::logical_expr::AggregateUDF> {
