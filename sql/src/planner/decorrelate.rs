@@ -144,10 +144,6 @@ impl Decorrelator {
                 joined.push(term);
             }
         }
-        if joined.is_empty() {
-            plain.append(&mut left);
-            return filtered(Arc::unwrap_or_clone(input), plain);
-        }
         let input = filtered(Arc::unwrap_or_clone(input), plain)?;
         let input = filtered(input, left)?;
         match conjunction(joined) {
@@ -165,25 +161,31 @@ impl Decorrelator {
         let names = NamePreserver::new(&plan);
         let joins_aggregates = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Projection(_));
         let mut attached = false;
-        let rewritten = plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let rewritten = expr.transform_up(|expr| {
-                let replacement = match &expr {
-                    Expr::ScalarSubquery(subquery)
-                        if self.scope == Scope::Rest && joins_aggregates && is_joined_aggregate(subquery)? =>
-                    {
-                        None
-                    }
-                    expr if joins_aggregates || self.scope == Scope::All => self.attach(expr, &mut input)?,
-                    // The cluster's planner looks for values of subqueries in filters and SELECT lists only.
-                    expr => self.attach_joined(expr, &mut input)?,
-                };
-                attached |= replacement.is_some();
-                Ok(replacement.map_or_else(|| Transformed::no(expr), Transformed::yes))
+        let mut plan = plan;
+        // The correlated ones first: what is joined for the others is no part of the query that they belong to.
+        for correlated in [true, false] {
+            let rewritten = plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let rewritten = expr.transform_up(|expr| {
+                    let replacement = match (&expr, subquery_of(&expr)) {
+                        (_, None) => None,
+                        (_, Some(subquery)) if free_references(&subquery.subquery)?.is_empty() == correlated => None,
+                        (Expr::ScalarSubquery(subquery), _)
+                            if self.scope == Scope::Rest && joins_aggregates && is_joined_aggregate(subquery)? =>
+                        {
+                            None
+                        }
+                        (expr, _) if joins_aggregates || self.scope == Scope::All => self.attach(expr, &mut input)?,
+                        // The cluster's planner looks for values of subqueries in filters and SELECT lists only.
+                        (expr, _) => self.attach_joined(expr, &mut input)?,
+                    };
+                    attached |= replacement.is_some();
+                    Ok(replacement.map_or_else(|| Transformed::no(expr), Transformed::yes))
+                })?;
+                Ok(rewritten.update_data(|expr| name.restore(expr)))
             })?;
-            Ok(rewritten.update_data(|expr| name.restore(expr)))
-        })?;
-        let plan = rewritten.data;
+            plan = rewritten.data;
+        }
         if !attached {
             return Ok(plan);
         }
@@ -329,7 +331,10 @@ impl Decorrelator {
     fn attach_uncorrelated(&mut self, expr: &Expr, input: &mut LogicalPlan) -> Result<Option<Expr>> {
         match expr {
             Expr::Exists(Exists { subquery, negated }) => {
-                let rows = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery)).limit(0, Some(1))?;
+                let mut rows = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery));
+                if subquery.subquery.max_rows().is_none() {
+                    rows = rows.limit(0, Some(1))?;
+                }
                 let count = scalar(rows.aggregate(Vec::<Expr>::new(), [count(lit(1))])?.build()?);
                 Ok(Some(if *negated { count.eq(lit(0_i64)) } else { count.gt(lit(0_i64)) }))
             }

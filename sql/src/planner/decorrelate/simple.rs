@@ -38,7 +38,9 @@ fn is_in_join(found: &InSubquery, negated: bool, input: &LogicalPlan) -> Result<
     // NOT IN looks at NULLs among all rows of the subquery, not at those that fit the outer row.
     let is_nullable =
         expr.nullable(input.schema())? || subquery.subquery.schema().fields().iter().any(|field| field.is_nullable());
-    Ok(free_references(&subquery.subquery)?.is_empty() && (!is_nullable || is_of_columns(&subquery.subquery)))
+    // Whether a join has to mind NULLs is decided by the columns that its condition names, whatever it makes of them.
+    let is_comparison_of_columns = matches!(expr.as_ref(), Expr::Column(_)) && is_of_columns(&subquery.subquery);
+    Ok(free_references(&subquery.subquery)?.is_empty() && (!is_nullable || is_comparison_of_columns))
 }
 
 /// Whether the values of a subquery are computed from columns. Constants would be moved out of the condition of the join.
