@@ -1,4 +1,4 @@
-//! Utf8View → Utf8 in two passes over the views, several times as fast as the general cast, which appends value by value.
+//! Utf8View → Utf8 in one pass over the views, several times as fast as the general cast, which appends value by value.
 
 use std::sync::Arc;
 
@@ -12,47 +12,44 @@ const INLINE_BYTES_MAX: usize = 12;
 pub(super) fn view_to_utf8(column: &ArrayRef) -> Option<ArrayRef> {
     let views = column.as_string_view_opt()?;
     let nulls = views.logical_nulls().filter(|nulls| nulls.null_count() > 0);
-    // What the view of a null holds is undefined: here it is the empty string.
-    let view_at = |row: usize, view: u128| match &nulls {
-        Some(nulls) if nulls.is_null(row) => 0,
-        _ => view,
-    };
-
-    let mut offsets = Vec::with_capacity(views.len() + 1);
-    let mut end = 0i32;
-    offsets.push(end);
-    for (row, &view) in views.views().iter().enumerate() {
-        // The length is the low half of the view's first word.
-        let length = view_at(row, view) as u32;
-        end = end.checked_add(i32::try_from(length).ok()?)?;
-        offsets.push(end);
-    }
-
-    let end = usize::try_from(end).ok()?;
-    // All twelve bytes of a short string are copied, which is one instruction or two, and the next string then overwrites
-    // what is too much: hence the room at the end.
-    let mut bytes = vec![0u8; end + INLINE_BYTES_MAX];
-    let mut start = 0;
-    for (row, &view) in views.views().iter().enumerate() {
-        let view = view_at(row, view);
-        let length = view as u32 as usize;
-        if length <= INLINE_BYTES_MAX {
-            bytes.get_mut(start..start + INLINE_BYTES_MAX)?.copy_from_slice(&view.to_le_bytes()[4..]);
-        } else {
-            let view = ByteView::from(view);
-            let from = view.offset as usize;
-            let buffer = views.data_buffers().get(view.buffer_index as usize)?;
-            bytes.get_mut(start..start + length)?.copy_from_slice(buffer.get(from..from + length)?);
+    let (offsets, bytes) = match &nulls {
+        // What the view of a null holds is undefined: here it is the empty string.
+        Some(nulls) => {
+            let view_at = |(row, &view): (usize, &u128)| if nulls.is_null(row) { 0 } else { view };
+            copied(views.views().iter().enumerate().map(view_at), views.data_buffers())?
         }
-        start += length;
-    }
-    bytes.truncate(end);
-
+        None => copied(views.views().iter().copied(), views.data_buffers())?,
+    };
     // Each string was valid UTF-8 in the view array, so each is at its place in `bytes`; `try_new` checks it once more,
     // over all bytes at once, which costs little.
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
     let strings = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls).ok()?;
     Some(Arc::new(strings))
+}
+
+/// The strings one after another, and where each begins.
+fn copied(views: impl ExactSizeIterator<Item = u128> + Clone, buffers: &[Buffer]) -> Option<(Vec<i32>, Vec<u8>)> {
+    // The length is the low half of the view's first word.
+    let total: u64 = views.clone().map(|view| u64::from(view as u32)).sum();
+    let total = usize::try_from(i32::try_from(total).ok()?).ok()?;
+    let mut offsets = Vec::with_capacity(views.len() + 1);
+    let mut bytes = Vec::with_capacity(total + INLINE_BYTES_MAX);
+    offsets.push(0);
+    for view in views {
+        let length = view as u32 as usize;
+        if length <= INLINE_BYTES_MAX {
+            // All twelve bytes are copied, which is one instruction or two, and what is too much is taken off again.
+            let end = bytes.len() + length;
+            bytes.extend_from_slice(&view.to_le_bytes()[4..]);
+            bytes.truncate(end);
+        } else {
+            let view = ByteView::from(view);
+            let from = view.offset as usize;
+            bytes.extend_from_slice(buffers.get(view.buffer_index as usize)?.get(from..from + length)?);
+        }
+        offsets.push(i32::try_from(bytes.len()).ok()?);
+    }
+    Some((offsets, bytes))
 }
 
 #[cfg(test)]
