@@ -53,12 +53,12 @@ impl Limits {
     /// Whether every task reads and hashes `build` bytes in less time than all of them take to exchange `probe` bytes.
     fn allow(&self, build: usize, probe: Option<usize>) -> bool {
         let is_cheaper = probe.is_none_or(|probe| build.saturating_mul(self.tasks.saturating_sub(1)) <= probe);
-        build < BUILD_BYTES_MAX && (is_cheaper || build < SMALL_BYTES)
+        build < BROADCAST_BYTES_MAX && (is_cheaper || build < SMALL_BYTES)
     }
 }
 
 /// Of a build side: each task holds it in memory.
-const BUILD_BYTES_MAX: usize = 128 << 20;
+const BROADCAST_BYTES_MAX: usize = 128 << 20;
 /// Less than this is read in less time than another stage takes to start.
 const SMALL_BYTES: usize = 1 << 20;
 

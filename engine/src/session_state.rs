@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use ballista_core::config::{
-    BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, BALLISTA_SHUFFLE_COMPRESSION_CODEC, BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE,
-};
+use ballista_core::config::{BALLISTA_SHUFFLE_COMPRESSION_CODEC, BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE};
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use datafusion::error::Result;
@@ -68,6 +66,7 @@ pub fn cluster_session_config() -> SessionConfig {
         .with_ballista_logical_extension_codec(logical_codec())
         .with_ballista_physical_extension_codec(physical_codec())
         .with_ballista_grpc_client_max_message_size(MESSAGE_BYTES_MAX)
+        .with_ballista_broadcast_join_threshold_bytes(broadcast_side::THRESHOLD_BYTES)
         // Planning again after each stage never ends for some plans: an outer join one side of which turns out to be
         // empty, or a union of sorted constants. An error in it leaves the job waiting for ever.
         .with_ballista_adaptive_query_planner(false);
@@ -80,7 +79,6 @@ pub fn cluster_session_config() -> SessionConfig {
     options.optimizer.hash_join_single_partition_threshold = 0;
     options.optimizer.hash_join_single_partition_threshold_rows = 0;
     for (name, value) in [
-        (BALLISTA_BROADCAST_JOIN_THRESHOLD_BYTES, broadcast_side::THRESHOLD_BYTES.to_string()),
         (BALLISTA_SHUFFLE_COMPRESSION_CODEC, "none".to_owned()),
         (BALLISTA_SHUFFLE_SORT_BASED_BATCH_SIZE, BATCH_ROWS.to_string()),
     ] {

@@ -102,12 +102,12 @@ pub(crate) async fn plan_query(
 ) -> Result<PlannedQuery> {
     let mut query = query.clone();
     balance::balance_chains(&mut query);
-    standard_forms::rewrite_queries(&mut query)?;
-    like_escape::rewrite_escapes(&mut query);
-    interval_literals::rewrite_intervals(&mut query);
     if let Some(depth_max) = depth::exceeded(&query) {
         return Err(Error::TooDeep { depth_max });
     }
+    standard_forms::rewrite_queries(&mut query)?;
+    like_escape::rewrite_escapes(&mut query);
+    interval_literals::rewrite_intervals(&mut query);
     let fail = |error| improve(datafusion_error_in(&error, statement.text()), snapshot);
     let system = session.system();
     let is_postgres = session.dialect() == Dialect::Postgres;

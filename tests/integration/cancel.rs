@@ -15,7 +15,8 @@ const PROMPT: Duration = Duration::from_secs(2);
 /// Four thousand million pairs, each compared by text: minutes of work without a row.
 const LONG: &str = "SELECT count(*) FROM lineitem a, lineitem b WHERE a.l_comment || b.l_comment LIKE '%zzqzz%'";
 /// A join of equal values, of which each row has many thousands of partners, and no row is left at the end.
-const MULTIPLYING: &str = "SELECT count(*) FROM lineitem a JOIN lineitem b USING (l_linestatus) JOIN lineitem c USING (l_linestatus)
+const MULTIPLYING: &str = "SELECT count(*)
+     FROM lineitem a JOIN lineitem b USING (l_linestatus) JOIN lineitem c USING (l_linestatus)
      WHERE a.l_tax + b.l_tax + c.l_tax < 0";
 /// Rows as soon as it starts, for a long time.
 const STREAMING: &str = "SELECT a.* FROM lineitem a, lineitem b";

@@ -39,6 +39,11 @@ async fn a_plan_that_the_cluster_cannot_run_is_refused_by_name() {
     client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
     let error = client.simple_query(recursive).await.expect_err("refused");
     assert_eq!(sql_state(&error), "0A000");
+    let filter = "SELECT sum(n_nationkey) FILTER (WHERE n_regionkey = 1) OVER () FROM nation";
+    let lines = explain(&client, "auto", filter).await;
+    assert!(lines.last().unwrap().contains("the cluster cannot run it: the FILTER of a window function"), "{lines:?}");
+    client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
+    assert_eq!(sql_state(&client.simple_query(filter).await.expect_err("refused")), "0A000");
     let lines = explain(&client, "auto", "SELECT sum(n_nationkey) FROM nation").await;
     assert!(lines.last().unwrap().starts_with("Execution: distributed (reads "), "{lines:?}");
 }
@@ -63,6 +68,18 @@ async fn the_cluster_sends_the_small_side_and_never_one_whose_rows_are_all_kept(
         let loses_rows = ["Left", "Full", "LeftSemi", "LeftAnti"].map(|kind| format!("mode=CollectLeft, join_type={kind},"));
         assert!(!lines.iter().any(|line| loses_rows.iter().any(|kind| line.contains(kind))), "{sql}: {lines:?}");
     }
+}
+
+/// The scheduler takes a side that is estimated to have no rows for one of unknown size, and would exchange both: below an
+/// aggregate over one partition that is a row of it for each of two.
+#[tokio::test]
+async fn a_side_that_seems_empty_is_sent_all_the_same() {
+    let server = Server::start(&["--sample", "tpch=0.01"]);
+    let client = connect(server.postgres()).await;
+    client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
+    let sql = "SELECT count(*) + coalesce(sum((SELECT n_regionkey FROM nation WHERE n_nationkey < 0 AND n_nationkey > t.y ORDER BY 1
+        LIMIT 1)), 0) FROM (VALUES (1, 2), (2, NULL), (NULL, 3), (4, 4)) t(x, y)";
+    assert_eq!(column(&client, sql).await, ["4"]);
 }
 
 #[tokio::test]

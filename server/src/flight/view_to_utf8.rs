@@ -1,4 +1,4 @@
-//! Utf8View → Utf8 in one pass over the views, several times as fast as the general cast, which appends value by value.
+//! Utf8View → Utf8 with the lengths added up first, several times as fast as the general cast, which appends value by value.
 
 use std::sync::Arc;
 

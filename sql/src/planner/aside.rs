@@ -1,32 +1,47 @@
 //! Planning beside the threads that serve connections.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use tokio::runtime::Handle;
 
 use crate::SqlState;
 use crate::error::{Error, Result};
 
-/// A statement of at most so many bytes is planned in less time than a millisecond or two.
+/// A statement of at most so many bytes is planned where it is: of few tables and terms, it takes less than the thread would.
 const SMALL_BYTES: usize = 128;
 
 /// Plans `statement`, which is `work`, on a thread of its own. To plan a large statement takes seconds without a pause: who
-/// waits for it can give up at once, and other sessions are served meanwhile. A small one would wait for the thread longer
-/// than it takes.
+/// waits for it can give up at once, and other sessions are served meanwhile. A panic is an error of the statement.
 pub(crate) async fn aside<T: Send + 'static>(
     statement: &str,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     if statement.len() <= SMALL_BYTES {
-        return work.await;
+        return AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
     }
     let runtime = Handle::current();
-    let planned = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
-    planned.unwrap_or_else(|panic| {
-        Err(Error::Classified {
-            sql_state: SqlState::INTERNAL_ERROR,
-            message: format!("the planner failed: {panic}"),
-            detail: None,
-            hint: None,
-            position: None,
-        })
-    })
+    match tokio::task::spawn_blocking(move || runtime.block_on(work)).await {
+        Ok(planned) => planned,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => Err(panicked(panic.as_ref())),
+            Err(error) => Err(failed(&error.to_string())),
+        },
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    failed(text.unwrap_or("a panic without a text"))
+}
+
+fn failed(reason: &str) -> Error {
+    Error::Classified {
+        sql_state: SqlState::INTERNAL_ERROR,
+        message: format!("the planner failed: {reason}"),
+        detail: None,
+        hint: None,
+        position: None,
+    }
 }

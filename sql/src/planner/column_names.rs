@@ -6,14 +6,14 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, GroupByExpr, ObjectNamePart, Select, Statement, Visit, VisitMut, Visitor, VisitorMut,
+    self, CastKind, Expr, GroupByExpr, ObjectNamePart, Select, Statement, Visit, VisitMut, Visitor, VisitorMut,
 };
 use udfs::postgres::NAMED;
 
 use super::build::{call, null, string};
 use super::output_names::{folded, subquery_name};
 
-/// Marks the casts and subqueries of such aggregates and grouping expressions.
+/// Marks the casts and subqueries of such aggregates, window functions and grouping expressions.
 pub(super) fn distinguish_columns(statement: &mut Statement, is_aggregate: &dyn Fn(&str) -> bool) {
     let mut found = Found { is_aggregate, by_name: HashMap::new() };
     let ControlFlow::Continue(()) = Visit::visit(statement, &mut found);
@@ -22,19 +22,31 @@ pub(super) fn distinguish_columns(statement: &mut Statement, is_aggregate: &dyn 
         for expr in expressions.into_values() {
             let _: ControlFlow<()> = ast::visit_expressions(&expr, |expr| {
                 if is_nameless(expr) {
-                    marked.insert(expr.to_string());
+                    marked.insert(key(expr));
                 }
                 ControlFlow::Continue(())
             });
         }
     }
     if !marked.is_empty() {
-        let ControlFlow::Continue(()) = VisitMut::visit(statement, &mut Mark { marked });
+        let ControlFlow::Continue(()) = VisitMut::visit(statement, &mut Mark { marked, names: vec![] });
     }
 }
 
 fn is_nameless(expr: &Expr) -> bool {
     matches!(expr, Expr::Cast { .. } | Expr::Subquery(_))
+}
+
+/// The text of an expression, however its casts are written.
+fn key(expr: &Expr) -> String {
+    let mut expr = expr.clone();
+    let _: ControlFlow<()> = ast::visit_expressions_mut(&mut expr, |expr| {
+        if let Expr::Cast { kind: kind @ CastKind::DoubleColon, .. } = expr {
+            *kind = CastKind::Cast;
+        }
+        ControlFlow::Continue(())
+    });
+    expr.to_string()
 }
 
 /// The expressions that become columns, by their text as it is in names and by that which is written.
@@ -55,7 +67,7 @@ impl Found<'_> {
             }
             ControlFlow::Continue(())
         });
-        self.by_name.entry(plain.to_string()).or_default().insert(expr.to_string(), expr.clone());
+        self.by_name.entry(plain.to_string()).or_default().insert(key(expr), expr.clone());
     }
 }
 
@@ -65,7 +77,7 @@ impl Visitor for Found<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
         if let Expr::Function(function) = expr
             && let Some(ObjectNamePart::Identifier(name)) = function.name.0.last()
-            && (self.is_aggregate)(&folded(name))
+            && (function.over.is_some() || (self.is_aggregate)(&folded(name)))
         {
             self.add(expr);
         }
@@ -82,17 +94,24 @@ impl Visitor for Found<'_> {
 
 struct Mark {
     marked: HashSet<String>,
+    /// Of each expression that is being visited, from the outermost in: the name to give it.
+    names: Vec<Option<String>>,
 }
 
 impl VisitorMut for Mark {
     type Break = std::convert::Infallible;
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
+        let name = if is_nameless(expr) { Some(key(expr)) } else { None };
+        self.names.push(name.filter(|name| self.marked.contains(name)));
+        ControlFlow::Continue(())
+    }
+
     /// From the innermost out, so that what is put in is not visited again.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
-        if is_nameless(expr) && self.marked.contains(&expr.to_string()) {
+        if let Some(name) = self.names.pop().flatten() {
             let value = std::mem::replace(expr, null());
-            let name = string(&value.to_string());
-            *expr = call(NAMED, vec![value, name]);
+            *expr = call(NAMED, vec![value, string(&name)]);
         }
         ControlFlow::Continue(())
     }

@@ -25,7 +25,7 @@ use datafusion::logical_expr::{
 
 use domain::Domain;
 use references::{free_references, has_own_subqueries, has_subquery, local_references, subquery_of};
-use simple::{is_joined_aggregate, is_semi_join, is_simple_lateral};
+use simple::{is_joined_aggregate, is_semi_join, is_simple};
 
 /// Rewrites a plan as the SQL planner made it, before types are coerced.
 pub(crate) fn decorrelate(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -97,7 +97,7 @@ impl Decorrelator {
             let right = with_alias(subquery, alias)?;
             return Ok(LogicalPlan::Join(Join { right: Arc::new(right), ..join }));
         }
-        if self.scope == Scope::Rest && is_simple_lateral(&subquery)? {
+        if self.scope == Scope::Rest && is_simple(&subquery)? {
             return Ok(LogicalPlan::Join(join));
         }
         if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
@@ -155,52 +155,59 @@ impl Decorrelator {
     fn attach_to_node(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let inputs = plan.inputs();
         let [input] = inputs.as_slice() else { return Ok(plan) };
-        let mut input = (*input).clone();
-        let original = columns_of(&input);
+        let mut joined = (*input).clone();
+        let original = columns_of(&joined);
         let output = columns_of(&plan);
-        let names = NamePreserver::new(&plan);
-        let joins_aggregates = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Projection(_));
-        let mut attached = false;
-        let mut plan = plan;
-        // The correlated ones first: what is joined for the others is no part of the query that they belong to.
-        for correlated in [true, false] {
-            let rewritten = plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(|expr| {
-                    let replacement = match (&expr, subquery_of(&expr)) {
-                        (_, None) => None,
-                        (_, Some(subquery)) if free_references(&subquery.subquery)?.is_empty() == correlated => None,
-                        (Expr::ScalarSubquery(subquery), _)
-                            if self.scope == Scope::Rest && joins_aggregates && is_joined_aggregate(subquery)? =>
-                        {
-                            None
-                        }
-                        (expr, _) if joins_aggregates || self.scope == Scope::All => self.attach(expr, &mut input)?,
-                        // The cluster's planner looks for values of subqueries in filters and SELECT lists only.
-                        (expr, _) => self.attach_joined(expr, &mut input)?,
-                    };
-                    attached |= replacement.is_some();
-                    Ok(replacement.map_or_else(|| Transformed::no(expr), Transformed::yes))
-                })?;
-                Ok(rewritten.update_data(|expr| name.restore(expr)))
-            })?;
-            plan = rewritten.data;
+        let replaced = self.replace_subqueries(plan, &mut joined)?;
+        if !replaced.transformed {
+            return Ok(replaced.data);
         }
-        if !attached {
-            return Ok(plan);
-        }
+        let plan = replaced.data;
         // These pass their input's columns on; the joined ones must not show.
-        let passes_on = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Window(_) | LogicalPlan::Limit(_));
+        let passes_on =
+            matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Window(_) | LogicalPlan::Limit(_));
         let expressions = plan.expressions();
         let plan = match plan {
-            LogicalPlan::Filter(filter) => LogicalPlan::Filter(Filter::try_new(filter.predicate, Arc::new(input))?),
-            plan => plan.with_new_exprs(expressions, vec![input])?,
+            LogicalPlan::Filter(filter) => LogicalPlan::Filter(Filter::try_new(filter.predicate, Arc::new(joined))?),
+            plan => plan.with_new_exprs(expressions, vec![joined])?,
         };
         if !passes_on {
             return Ok(plan);
         }
         let keep = if output.len() >= original.len() { output } else { original };
         project_columns(plan, keep)
+    }
+
+    /// The node with the values of its subqueries, which are joined to `input`, in their places.
+    fn replace_subqueries(&mut self, plan: LogicalPlan, input: &mut LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let names = NamePreserver::new(&plan);
+        let joins_aggregates = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Projection(_));
+        let mut replaced = Transformed::no(plan);
+        // The correlated ones first: what is joined for the others is no part of the query that they belong to.
+        for correlated in [true, false] {
+            replaced = replaced.transform_data(|plan| {
+                plan.map_expressions(|expr| {
+                    let name = names.save(&expr);
+                    let replaced = expr.transform_up(|expr| {
+                        let replacement = match (&expr, subquery_of(&expr)) {
+                            (_, None) => None,
+                            (_, Some(subquery)) if free_references(&subquery.subquery)?.is_empty() == correlated => None,
+                            (Expr::ScalarSubquery(subquery), _)
+                                if self.scope == Scope::Rest && joins_aggregates && is_joined_aggregate(subquery)? =>
+                            {
+                                None
+                            }
+                            (expr, _) if joins_aggregates || self.scope == Scope::All => self.attach(expr, input)?,
+                            // The cluster's planner looks for values of subqueries in filters and SELECT lists only.
+                            (expr, _) => self.attach_joined(expr, input)?,
+                        };
+                        Ok(replacement.map_or_else(|| Transformed::no(expr), Transformed::yes))
+                    })?;
+                    Ok(replaced.update_data(|expr| name.restore(expr)))
+                })
+            })?;
+        }
+        Ok(replaced)
     }
 
     /// An outer join, whose condition cannot be looked at after it: each subquery is joined to the side that it names.
@@ -290,6 +297,11 @@ impl Decorrelator {
         }
         let plan = self.rewrite_all(subquery.subquery.as_ref().clone())?;
         let domain = self.domain(references, input)?;
+        let may_be_several = matches!(expr, Expr::ScalarSubquery(_)) && plan.max_rows().is_none_or(|rows| rows > 1);
+        if domain.is_superset() && may_be_several {
+            // Several for a row that the limit leaves out would be an error.
+            return not_impl_err!("a subquery that may yield several rows for a row of a query with LIMIT");
+        }
         let value = plan.schema().columns().into_iter().next();
         let pushed = domain.push(self, plan)?;
         let result = domain.name("value");
@@ -369,6 +381,13 @@ impl Decorrelator {
         let name = |of: &str| format!("__in{}_{of}", self.domains);
         let named = |of: &str| Expr::Column(Column::new_unqualified(name(of)));
         let value = Expr::Column(column);
+        let mut operand = expr.as_ref().clone();
+        if !matches!(operand, Expr::Column(_)) {
+            // Computed once, and not in the condition of the join, where the cluster's planner takes no subquery.
+            let columns = columns_of(input).into_iter().map(Expr::Column).chain([operand.alias(name("operand"))]);
+            *input = LogicalPlanBuilder::from(take(input)?).project(columns.collect::<Vec<_>>())?.build()?;
+            operand = named("operand");
+        }
         let values = LogicalPlanBuilder::from(Arc::clone(&plan))
             .filter(value.clone().is_not_null())?
             .project([value.clone().alias(name("value"))])?
@@ -376,13 +395,14 @@ impl Decorrelator {
         let found = LogicalPlanBuilder::from(distinct(values, vec![named("value")])?)
             .project([named("value"), lit(true).alias(name("found"))])?
             .build()?;
-        let mut joined = LogicalPlanBuilder::from(take(input)?).join_on(found, JoinType::Left, [expr.as_ref().clone().eq(named("value"))])?;
+        let condition = operand.clone().eq(named("value"));
+        let mut joined = LogicalPlanBuilder::from(take(input)?).join_on(found, JoinType::Left, [condition])?;
         let is_found = named("found").is_not_null();
         let result = if is_nullable {
             let counts = [count(lit(1)).alias(name("rows")), count(value).alias(name("values"))];
             let counts = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), counts)?.build()?;
             joined = joined.cross_join(counts)?;
-            let is_unknown = expr.as_ref().clone().is_null().or(named("values").lt(named("rows")));
+            let is_unknown = operand.is_null().or(named("values").lt(named("rows")));
             when(is_found, lit(true))
                 .when(named("rows").eq(lit(0_i64)), lit(false))
                 .when(is_unknown, lit(ScalarValue::Boolean(None)))

@@ -47,6 +47,12 @@ impl VisitorMut for RewriteQueries {
             // The engine would count all rows.
             return ControlFlow::Break(Error::unsupported(format!("{name}(DISTINCT *)")));
         }
+        if let Expr::Function(Function { args: FunctionArguments::List(list), over: Some(_), .. }) = expr
+            && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+        {
+            // The engine's sums of distinct values would wrap around; PostgreSQL has none.
+            return ControlFlow::Break(Error::unsupported("DISTINCT in a window function"));
+        }
         ControlFlow::Continue(())
     }
 

@@ -11,11 +11,11 @@ use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::logical_plan::{Distinct, FetchType, SkipType, Subquery};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, DistinctOn, Expr, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection,
-    RecursiveQuery, Sort, SubqueryAlias, Unnest, Window, WindowFunctionDefinition, lit, when,
+    Aggregate, AggregateUDF, BinaryExpr, DistinctOn, Expr, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator,
+    Projection, RecursiveQuery, Sort, SubqueryAlias, Unnest, Window, WindowFunctionDefinition, lit, when,
 };
 
-use super::references::free_references;
+use super::references::{free_references, subquery_of};
 use super::{Decorrelator, columns_of, distinct, join_on_keys, project_columns};
 
 pub(super) struct Domain {
@@ -24,6 +24,8 @@ pub(super) struct Domain {
     references: Vec<Column>,
     /// One row for each combination of their values, in columns named by [`Domain::key`].
     plan: LogicalPlan,
+    /// Whether it may hold values that the outer query, which has a limit, does not.
+    is_superset: bool,
     /// The tables of recursive queries that the domain was pushed into, by name: they have the keys already.
     work_tables: Vec<(String, LogicalPlan)>,
 }
@@ -31,18 +33,25 @@ pub(super) struct Domain {
 impl Domain {
     pub(super) fn new(number: usize, references: Vec<Column>, outer: &LogicalPlan) -> Result<Self> {
         // Its rows are computed here and again where they are joined: here must be all that may be there.
-        let outer = without_limits(outer)?;
-        let varies = outer.exists(|node| Ok(matches!(node, LogicalPlan::Limit(_)) || node.expressions().iter().any(Expr::is_volatile)))?;
+        let Transformed { data: outer, transformed: is_superset, .. } = without_limits(outer)?;
+        let varies = outer.exists(|node| {
+            Ok(matches!(node, LogicalPlan::Limit(_)) || node.expressions().iter().any(Expr::is_volatile))
+        })?;
         if varies {
             return not_impl_err!("outer columns of a query with a volatile function or with a LIMIT in a subquery");
         }
-        let mut domain = Self { number, references, plan: LogicalPlanBuilder::empty(false).build()?, work_tables: vec![] };
+        let plan = LogicalPlanBuilder::empty(false).build()?;
+        let mut domain = Self { number, references, plan, is_superset, work_tables: vec![] };
         let columns = domain.references.iter().enumerate().map(|(index, column)| {
             Expr::Column(column.clone()).alias(domain.name(&format!("key{index}")))
         });
         let values = LogicalPlanBuilder::from(outer).project(columns.collect::<Vec<_>>())?.build()?;
         domain.plan = distinct(values, domain.keys())?;
         Ok(domain)
+    }
+
+    pub(super) fn is_superset(&self) -> bool {
+        self.is_superset
     }
 
     /// A name that no other column has.
@@ -82,8 +91,11 @@ impl Domain {
     }
 
     fn is_used_in(&self, plan: &LogicalPlan) -> Result<bool> {
-        let names = |reference: &Expr| matches!(reference, Expr::OuterReferenceColumn(_, column) if self.references.contains(column));
-        if free_references(plan)?.iter().any(names) {
+        let is_ours = |reference: &Expr| match reference {
+            Expr::OuterReferenceColumn(_, column) => self.references.contains(column),
+            _ => false,
+        };
+        if free_references(plan)?.iter().any(is_ours) {
             return Ok(true);
         }
         plan.exists(|node| Ok(self.work_table(node).is_some()))
@@ -98,12 +110,9 @@ impl Domain {
 
     fn is_used_by(&self, exprs: &[Expr]) -> Result<bool> {
         for expr in exprs {
-            if expr.exists(|expr| match expr {
-                Expr::OuterReferenceColumn(_, column) => Ok(self.references.contains(column)),
-                Expr::ScalarSubquery(subquery) => self.is_used_in(&subquery.subquery),
-                Expr::Exists(exists) => self.is_used_in(&exists.subquery.subquery),
-                Expr::InSubquery(in_subquery) => self.is_used_in(&in_subquery.subquery.subquery),
-                Expr::SetComparison(comparison) => self.is_used_in(&comparison.subquery.subquery),
+            if expr.exists(|expr| match (expr, subquery_of(expr)) {
+                (Expr::OuterReferenceColumn(_, column), _) => Ok(self.references.contains(column)),
+                (_, Some(subquery)) => self.is_used_in(&subquery.subquery),
                 _ => Ok(false),
             })? {
                 return Ok(true);
@@ -216,7 +225,7 @@ impl Domain {
             }
             LogicalPlan::Window(Window { window_expr, input, .. }) => {
                 let input = self.push_into(decorrelator, input)?;
-                let windows = self.resolve_named(window_expr)?.into_iter().map(|expr| self.partition(expr)).collect::<Result<_>>()?;
+                let windows = window_expr.into_iter().map(|expr| self.partition(expr)).collect::<Result<_>>()?;
                 decorrelator.attach_subqueries(LogicalPlan::Window(Window::try_new(windows, input)?))
             }
             LogicalPlan::Join(join) => self.push_join(decorrelator, join),
@@ -329,7 +338,7 @@ impl Domain {
         let work_table = LogicalPlanBuilder::from(scan).project(exprs.collect::<Vec<_>>())?.build()?;
         let mut work_tables = self.work_tables.clone();
         work_tables.push((name.clone(), work_table));
-        let within = Self { number: self.number, references: self.references.clone(), plan: self.plan.clone(), work_tables };
+        let within = Self { references: self.references.clone(), plan: self.plan.clone(), work_tables, ..*self };
         let step_columns = columns(&recursive_term);
         let step = within.push(decorrelator, Arc::unwrap_or_clone(recursive_term))?;
         let step = project_columns(step, step_columns)?;
@@ -373,8 +382,10 @@ impl Domain {
         project_columns(builder.build()?, columns)
     }
 
+    /// A window function for each key by itself, under its old name.
     fn partition(&self, expr: Expr) -> Result<Expr> {
-        let partitioned = expr.transform_up(|expr| {
+        let (qualifier, name) = expr.qualified_name();
+        let partitioned = self.resolve(expr)?.transform_up(|expr| {
             Ok(match expr {
                 Expr::WindowFunction(mut window) => {
                     window.params.partition_by.extend(self.keys());
@@ -383,7 +394,7 @@ impl Domain {
                 expr => Transformed::no(expr),
             })
         })?;
-        Ok(partitioned.data)
+        Ok(partitioned.data.unalias().alias_qualified(qualifier, name))
     }
 
     fn push_join(&self, decorrelator: &mut Decorrelator, join: Join) -> Result<LogicalPlan> {
@@ -443,7 +454,8 @@ impl Domain {
             join.null_equality,
             join.null_aware,
         )?;
-        project_columns(LogicalPlan::Join(joined), columns)
+        let joined = decorrelator.attach_subqueries(LogicalPlan::Join(joined))?;
+        project_columns(joined, columns)
     }
 
     fn union(&self, inputs: Vec<LogicalPlan>) -> Result<LogicalPlan> {
@@ -464,26 +476,25 @@ impl Domain {
 }
 
 /// A plan of which the rows of `plan` are some, whichever rows its limits take.
-fn without_limits(plan: &LogicalPlan) -> Result<LogicalPlan> {
-    let cut = plan.clone().transform_down(|mut node| {
+fn without_limits(plan: &LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    plan.clone().transform_down(|mut node| {
         let mut changed = false;
-        while let LogicalPlan::Limit(Limit { input, .. }) | LogicalPlan::Sort(Sort { input, .. }) = node {
+        while let LogicalPlan::Limit(Limit { input, .. }) | LogicalPlan::Sort(Sort { input, fetch: Some(_), .. }) = node {
             node = Arc::unwrap_or_clone(input);
             changed = true;
         }
         let passes_more = match &node {
             // A row more of their input is a row more of theirs, if one at all.
-            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => true,
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Sort(_) => true,
             LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
             _ => false,
         };
         let next = if passes_more { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Jump };
         Ok(Transformed::new(node, changed, next))
-    })?;
-    Ok(cut.data)
+    })
 }
 
-fn aggregate_function(expr: &Expr) -> Option<&datafusion::logical_expr::AggregateUDF> {
+fn aggregate_function(expr: &Expr) -> Option<&AggregateUDF> {
     match expr {
         Expr::AggregateFunction(function) => Some(function.func.as_ref()),
         Expr::Alias(alias) => aggregate_function(&alias.expr),

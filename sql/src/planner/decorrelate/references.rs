@@ -1,7 +1,5 @@
 //! The outer columns that a subquery names.
 
-use std::sync::Arc;
-
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
@@ -14,50 +12,61 @@ use super::lateral;
 /// nearest query that has it: names that a subquery within takes from the plan itself are not among them.
 pub(super) fn free_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
     let mut found = Vec::new();
-    let mut lateral_columns = Vec::new();
-    plan.apply(|node| {
-        if let LogicalPlan::Join(join) = node
-            && lateral(&join.right).is_some()
-        {
-            lateral_columns.push(Arc::clone(&join.left));
-        }
-        node.apply_expressions(|expr| {
-            add_references(expr, &|column| node.inputs().iter().any(|input| input.schema().has_column(column)), &mut found)?;
-            Ok(TreeNodeRecursion::Continue)
-        })
-    })?;
-    found.retain(|reference| {
-        !column_named(reference).is_some_and(|column| lateral_columns.iter().any(|left| left.schema().has_column(column)))
-    });
+    add_references(plan, &mut found)?;
     Ok(found)
 }
 
-/// Those of an expression whose own columns are those that `has` knows.
-fn add_references(expr: &Expr, has: &dyn Fn(&Column) -> bool, found: &mut Vec<Expr>) -> Result<()> {
+fn add_references(plan: &LogicalPlan, found: &mut Vec<Expr>) -> Result<()> {
+    match plan {
+        LogicalPlan::Join(join) if lateral(&join.right).is_some() => {
+            add_references(&join.left, found)?;
+            let references = free_references(&join.right)?;
+            add_new(references.into_iter().filter(|reference| !is_column_of(reference, &join.left)), found);
+        }
+        plan => {
+            for input in plan.inputs() {
+                add_references(input, found)?;
+            }
+        }
+    }
+    plan.apply_expressions(|expr| {
+        add_references_of(expr, &plan.inputs(), found)?;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// Those of an expression over `inputs`.
+fn add_references_of(expr: &Expr, inputs: &[&LogicalPlan], found: &mut Vec<Expr>) -> Result<()> {
     expr.apply(|expr| {
-        let references = match (expr, subquery_of(expr)) {
-            (Expr::OuterReferenceColumn(..), _) => vec![expr.clone()],
-            (_, Some(subquery)) => {
-                let mut references = free_references(&subquery.subquery)?;
-                references.retain(|reference| !column_named(reference).is_some_and(has));
-                references
-            }
-            _ => vec![],
-        };
-        for reference in references {
-            if !found.contains(&reference) {
-                found.push(reference);
-            }
+        if let Expr::OuterReferenceColumn(..) = expr {
+            add_new([expr.clone()], found);
+        } else if let Some(subquery) = subquery_of(expr) {
+            let references = free_references(&subquery.subquery)?;
+            let is_own = |reference: &Expr| inputs.iter().any(|input| is_column_of(reference, input));
+            add_new(references.into_iter().filter(|reference| !is_own(reference)), found);
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
 }
 
+fn add_new(references: impl IntoIterator<Item = Expr>, found: &mut Vec<Expr>) {
+    for reference in references {
+        if !found.contains(&reference) {
+            found.push(reference);
+        }
+    }
+}
+
+fn is_column_of(reference: &Expr, plan: &LogicalPlan) -> bool {
+    column_named(reference).is_some_and(|column| plan.schema().has_column(column))
+}
+
 /// Whether an expression names a column of a query around that of `input`, itself or in a subquery.
 pub(super) fn names_outer(expr: &Expr, input: &LogicalPlan) -> Result<bool> {
     let mut found = Vec::new();
-    add_references(expr, &|column| input.schema().has_column(column), &mut found)?;
+    add_references_of(expr, &[input], &mut found)?;
     Ok(!found.is_empty())
 }
 

@@ -1,8 +1,10 @@
 //! The subqueries that DataFusion makes a join of, and right: what it does not take away here is left to it, since it makes
 //! better plans of these.
 
+use std::collections::HashMap;
+
+use arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::logical_plan::Subquery;
 use datafusion::logical_expr::utils::split_conjunction;
@@ -20,7 +22,7 @@ pub(super) fn is_semi_join(term: &Expr, input: &LogicalPlan) -> Result<bool> {
         },
         // One that names no outer column would compare all pairs of rows.
         Expr::Exists(Exists { subquery, .. }) => {
-            Ok(!free_references(&subquery.subquery)?.is_empty() && has_simple_references(&subquery.subquery, &[], |_| true)?)
+            Ok(!free_references(&subquery.subquery)?.is_empty() && is_simple(&subquery.subquery)?)
         }
         Expr::InSubquery(found) => is_in_join(found, found.negated, input),
         _ => Ok(false),
@@ -33,7 +35,7 @@ fn is_in_join(found: &InSubquery, negated: bool, input: &LogicalPlan) -> Result<
         return Ok(false);
     }
     if !negated {
-        return has_simple_references(&subquery.subquery, &[], |_| true);
+        return is_simple(&subquery.subquery);
     }
     // NOT IN looks at NULLs among all rows of the subquery, not at those that fit the outer row.
     let is_nullable =
@@ -56,51 +58,75 @@ fn is_of_columns(plan: &LogicalPlan) -> bool {
 /// the outer ones in some columns.
 pub(super) fn is_joined_aggregate(subquery: &Subquery) -> Result<bool> {
     let mut node = subquery.subquery.as_ref();
-    let mut names = vec![];
+    let mut outputs = Outputs::default();
     while let LogicalPlan::Projection(projection) = node {
-        if has_own_references(node)? {
+        if has_own_references(node)? || !outputs.add_all(projection) {
             return Ok(false);
         }
-        names.extend(new_names(projection));
         node = &projection.input;
     }
     match node {
         LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() && !has_own_references(node)? => {
-            has_simple_references(&aggregate.input, &names, is_equality)
+            has_simple_references(&aggregate.input, &mut outputs, is_equality)
         }
         _ => Ok(false),
     }
 }
 
-/// The names that a projection gives to what are not columns of that name.
-fn new_names(projection: &Projection) -> impl Iterator<Item = String> {
-    projection.expr.iter().filter_map(|expr| match expr {
-        Expr::Alias(alias) if !matches!(alias.expr.as_ref(), Expr::Column(column) if column.name == alias.name) => {
-            Some(alias.name.clone())
-        }
-        _ => None,
-    })
-}
-
-/// Whether all the outer columns that a plan names stand in filters at its top, in terms that `may_hold` them. The inner
-/// columns of those terms are put out next to the plan's own: none may have one of the `names` of these.
-fn has_simple_references(plan: &LogicalPlan, names: &[String], may_hold: fn(&Expr) -> bool) -> Result<bool> {
+/// Whether a subquery, or a lateral side of a join, names outer columns only in filters below its SELECT list.
+pub(super) fn is_simple(plan: &LogicalPlan) -> Result<bool> {
     match plan {
         _ if free_references(plan)?.is_empty() => Ok(true),
         LogicalPlan::Projection(projection) => {
-            let names: Vec<String> = names.iter().cloned().chain(new_names(projection)).collect();
-            Ok(!has_own_references(plan)? && has_simple_references(&projection.input, &names, may_hold)?)
+            let mut outputs = Outputs::default();
+            Ok(!has_own_references(plan)?
+                && outputs.add_all(projection)
+                && has_simple_references(&projection.input, &mut outputs, |_, _| true)?)
         }
+        _ => Ok(false),
+    }
+}
+
+/// Whether all the outer columns that a plan names stand in filters at its top, in terms that `may_hold` them.
+fn has_simple_references(
+    plan: &LogicalPlan,
+    outputs: &mut Outputs,
+    may_hold: fn(&Expr, &LogicalPlan) -> bool,
+) -> Result<bool> {
+    match plan {
+        _ if free_references(plan)?.is_empty() => Ok(true),
         LogicalPlan::Filter(filter) => {
             for term in split_conjunction(&filter.predicate) {
-                let clashes = || term.column_refs().iter().any(|column| names.contains(&column.name));
-                if names_outer(term, &filter.input)? && (has_subquery(term)? || !may_hold(term) || clashes()) {
+                if !names_outer(term, &filter.input)? {
+                    continue;
+                }
+                let mut columns = term.column_refs().into_iter();
+                let are_told_apart = columns.all(|column| outputs.add(&column.name, &Expr::Column(column.clone())));
+                if has_subquery(term)? || !may_hold(term, &filter.input) || !are_told_apart {
                     return Ok(false);
                 }
             }
-            has_simple_references(&filter.input, names, may_hold)
+            has_simple_references(&filter.input, outputs, may_hold)
         }
         _ => Ok(false),
+    }
+}
+
+/// What a subquery puts out: its SELECT list and the columns that are compared with outer ones. DataFusion tells them apart by
+/// their names without qualifiers.
+#[derive(Default)]
+struct Outputs {
+    by_name: HashMap<String, Expr>,
+}
+
+impl Outputs {
+    /// Whether nothing else has the name.
+    fn add(&mut self, name: &str, expr: &Expr) -> bool {
+        self.by_name.entry(name.to_owned()).or_insert_with(|| expr.clone()) == expr
+    }
+
+    fn add_all(&mut self, projection: &Projection) -> bool {
+        projection.expr.iter().all(|expr| self.add(&expr.qualified_name().1, &expr.clone().unalias()))
     }
 }
 
@@ -108,21 +134,20 @@ fn has_own_references(plan: &LogicalPlan) -> Result<bool> {
     Ok(plan.contains_outer_reference() || has_own_subqueries(plan)?)
 }
 
-/// `column = outer`, the one kind of term above which an aggregate can be computed for all outer rows at once.
-fn is_equality(term: &Expr) -> bool {
+/// `column = outer` of one type, the one kind of term above which an aggregate can be computed for all outer rows at once: where
+/// the column is converted, several of its values can be equal to the outer one.
+fn is_equality(term: &Expr, input: &LogicalPlan) -> bool {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = term else { return false };
     let is_outer = |expr: &Expr| expr.contains_outer() && expr.column_refs().is_empty();
-    (matches!(left.as_ref(), Expr::Column(_)) && is_outer(right)) || (matches!(right.as_ref(), Expr::Column(_)) && is_outer(left))
+    let is_pair = (matches!(left.as_ref(), Expr::Column(_)) && is_outer(right))
+        || (matches!(right.as_ref(), Expr::Column(_)) && is_outer(left));
+    match (left.get_type(input.schema()), right.get_type(input.schema())) {
+        (Ok(left), Ok(right)) if left.is_integer() => is_pair && right.is_integer(),
+        (Ok(left), Ok(right)) => is_pair && (left == right || (is_text(&left) && is_text(&right))),
+        _ => false,
+    }
 }
 
-/// Whether a lateral side of a join becomes a join of its own.
-pub(super) fn is_simple_lateral(plan: &LogicalPlan) -> Result<bool> {
-    let is_hard = plan.exists(|node| {
-        let is_simple = matches!(
-            node,
-            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::TableScan(_)
-        );
-        Ok(!is_simple || has_own_subqueries(node)?)
-    })?;
-    Ok(!is_hard)
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
