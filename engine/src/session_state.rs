@@ -51,7 +51,6 @@ pub(crate) fn local_session_config(parallelism: usize, memory_bytes: usize) -> S
         .with_target_partitions(parallelism)
         .with_sort_spill_reservation_bytes(sort_spill_reservation(memory_bytes, parallelism));
     let options = config.options_mut();
-    options.execution.parquet.pushdown_filters = true;
     // Exchanging both sides of a join costs more than building one side's table on one thread.
     options.optimizer.hash_join_single_partition_threshold = BUILD_BYTES_MAX;
     options.optimizer.hash_join_single_partition_threshold_rows = BUILD_ROWS_MAX;
@@ -71,7 +70,6 @@ pub fn cluster_session_config() -> SessionConfig {
         // empty, or a union of sorted constants. An error in it leaves the job waiting for ever.
         .with_ballista_adaptive_query_planner(false);
     let options = config.options_mut();
-    options.execution.parquet.pushdown_filters = true;
     // Sort-merge joins take one and a half times as long on TPC-H, and spill; these do not.
     options.optimizer.prefer_hash_join = true;
     // Which side to send to every task is decided in `broadcast`: DataFusion does not look at the kind of join,
