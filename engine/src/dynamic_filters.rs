@@ -14,7 +14,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
-use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
+use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_expr::{PhysicalExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
@@ -27,6 +27,7 @@ use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::filter_pushdown::has_repeated_names;
+use crate::reductions::{index, smallest_source};
 
 /// Gives the plan of a task the dynamic filters that it can fill itself: the builds of its joins, and its top rows.
 ///
@@ -181,13 +182,17 @@ fn passing(join: &HashJoinExec) -> Result<Option<f64>> {
     let statistics = |plan: &Arc<dyn ExecutionPlan>| StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
     let (build, probe) = (statistics(join.left())?, statistics(join.right())?);
     let (Some(build_rows), Some(probe_rows)) = (build.num_rows.get_value(), probe.num_rows.get_value()) else { return Ok(None) };
-    let fractions = join.on().iter().filter_map(|(_, key)| {
-        let key = key.downcast_ref::<Column>()?;
-        let column = probe.column_statistics.get(key.index())?;
+    let mut least: Option<f64> = None;
+    for (build_key, key) in join.on() {
+        let Some(column) = index(key).and_then(|index| probe.column_statistics.get(index)) else { continue };
         let range = || column.min_value.get_value()?.distance(column.max_value.get_value()?)?.checked_add(1);
         // As many values as rows is the most there can be; strings have no range.
         let values = column.distinct_count.get_value().copied().or_else(range).unwrap_or(*probe_rows).min(*probe_rows);
-        Some(*build_rows as f64 / values.max(1) as f64)
-    });
-    Ok(fractions.min_by(f64::total_cmp))
+        // Rows of a build side that joins have multiplied have no more keys than the table that the keys are from.
+        let source = index(build_key).map_or(Ok(None), |column| smallest_source(join.left(), column))?;
+        let keys = source.map_or(*build_rows, |(rows, _)| rows.min(*build_rows));
+        let fraction = keys as f64 / values.max(1) as f64;
+        least = Some(least.map_or(fraction, |least| least.min(fraction)));
+    }
+    Ok(least)
 }

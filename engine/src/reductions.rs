@@ -83,17 +83,7 @@ fn reduce_side(
     };
     let Some(input) = input else { return Ok(None) };
     let Some(input_rows) = rows(&input.plan)?.filter(|rows| *rows >= ROWS_MIN) else { return Ok(None) };
-    let mut sources = Vec::new();
-    find_sources(other, other_key, &mut sources);
-    let mut smallest: Option<(usize, Source)> = None;
-    for source in sources {
-        if let Some(rows) = rows(&source.0)?
-            && smallest.as_ref().is_none_or(|(least, _)| rows < *least)
-        {
-            smallest = Some((rows, source));
-        }
-    }
-    let Some((rows, (plan, column))) = smallest else { return Ok(None) };
+    let Some((rows, (plan, column))) = smallest_source(other, other_key)? else { return Ok(None) };
     let is_comparable = *plan.schema().field(column).data_type() == input.key.data_type(&input.plan.schema())?;
     if rows > KEYS_MAX || rows.saturating_mul(REDUCTION_MIN) > input_rows || !is_comparable {
         return Ok(None);
@@ -166,8 +156,23 @@ fn with_input(plan: &Arc<dyn ExecutionPlan>, old: &Arc<dyn ExecutionPlan>, new: 
     Arc::clone(plan).replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
 }
 
+/// The filtered table with the fewest rows that holds every value that a column of `plan` can have, and how many those are.
+pub(crate) fn smallest_source(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Result<Option<(usize, Source)>> {
+    let mut sources = Vec::new();
+    find_sources(plan, column, &mut sources);
+    let mut smallest: Option<(usize, Source)> = None;
+    for source in sources {
+        if let Some(rows) = rows(&source.0)?
+            && smallest.as_ref().is_none_or(|(least, _)| rows < *least)
+        {
+            smallest = Some((rows, source));
+        }
+    }
+    Ok(smallest)
+}
+
 /// A filtered table and one of its columns.
-type Source = (Arc<dyn ExecutionPlan>, usize);
+pub(crate) type Source = (Arc<dyn ExecutionPlan>, usize);
 
 /// The filtered tables that hold every value that a column of `plan` can have.
 fn find_sources(plan: &Arc<dyn ExecutionPlan>, column: usize, sources: &mut Vec<Source>) {
