@@ -13,7 +13,7 @@ ENGINES = ["auto", "local", "distributed", "datafusion", "duckdb"]
 
 # The best options found for DataFusion 55.2 over these files; README.md has the measurements.
 DATAFUSION_OPTIONS = [
-    "datafusion.execution.parquet.pushdown_filters=false",
+    "datafusion.execution.parquet.pushdown_filters=true",
     "datafusion.execution.batch_size=16384",
     "datafusion.optimizer.hash_join_single_partition_threshold=134217728",
     "datafusion.optimizer.hash_join_single_partition_threshold_rows=5000000",
