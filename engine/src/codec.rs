@@ -58,3 +58,24 @@ impl PhysicalExtensionCodec for StageCodec {
         self.ballista.try_encode(node, bytes, converter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::physical_plan::empty::EmptyExec;
+    use datafusion_proto::physical_plan::AsExecutionPlan;
+    use datafusion_proto::protobuf::PhysicalPlanNode;
+    use prost::Message;
+
+    #[test]
+    fn a_marked_side_arrives_marked() {
+        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, false)]));
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(BroadcastExec::new(Arc::new(EmptyExec::new(schema))));
+        let codec = physical_codec();
+        let sent = PhysicalPlanNode::try_from_physical_plan(plan, codec.as_ref()).expect("encodes").encode_to_vec();
+        let received = PhysicalPlanNode::decode(sent.as_slice()).expect("a message");
+        let plan = received.try_into_physical_plan(&TaskContext::default(), codec.as_ref()).expect("decodes");
+        assert!(plan.is::<BroadcastExec>() && plan.children().iter().all(|input| input.is::<EmptyExec>()));
+    }
+}

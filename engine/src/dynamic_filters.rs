@@ -3,7 +3,7 @@
 //! DataFusion makes one for every join. A filter that lets most rows pass costs more than it saves: half the time of a
 //! join of all orders with their lines. So those that promise nothing are taken out of the scans again; a join whose
 //! filter nobody reads does not make one. The others leave out row groups and pages. To look at each row before the other
-//! columns are read, as `datafusion.execution.parquet.pushdown_filters` has it, takes half as long again as to read them all
+//! columns are read, as `datafusion.execution.parquet.pushdown_filters` has it, takes up to twice as long as to read them all
 //! and filter then, unless hardly a row passes.
 
 use std::collections::HashSet;

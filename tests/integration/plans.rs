@@ -94,6 +94,20 @@ async fn a_join_filters_its_scan_if_its_build_side_is_filtered() {
     }
 }
 
+/// To look at each row before the other columns are read pays only where hardly a row passes.
+#[tokio::test]
+async fn scans_look_at_each_row_only_for_very_selective_joins() {
+    let server = Server::start(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    let join = "SELECT sum(l_quantity) FROM lineitem JOIN part ON p_partkey = l_partkey WHERE p_brand = 'Brand#23'";
+    for (condition, expected) in [("", false), (" AND p_container = 'MED BOX'", true)] {
+        let lines = explain(&client, "local", &format!("ANALYZE {join}{condition}")).await;
+        let scan = lines.iter().find(|line| line.contains("DataSourceExec") && line.contains("l_partkey")).unwrap();
+        let rows = scan.split("pushdown_rows_pruned=").nth(1).and_then(|rest| rest.split([',', ']', ' ']).next()).unwrap();
+        assert_eq!(rows != "0", expected, "{scan}");
+    }
+}
+
 /// What takes away most rows comes before what would join or exchange them all.
 #[tokio::test]
 async fn few_keys_are_compared_early() {

@@ -20,7 +20,7 @@ pub(super) fn file_count(rows: u64) -> i32 {
 pub(super) fn options(table: Table) -> ArrowWriterOptions {
     let mut properties = WriterProperties::builder()
         .set_created_by(format!("arbalest {}", process::build_info::VERSION))
-        // From memory or a fast disk, pages are read in less time than they are decompressed: TPC-H takes a sixth longer with
+        // From memory or a fast disk, pages are read in less time than they are decompressed: TPC-H takes a fifth longer with
         // LZ4, which makes the files half as large.
         .set_compression(Compression::UNCOMPRESSED)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))

@@ -91,6 +91,7 @@ impl Decorrelator {
     fn attach_lateral(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let LogicalPlan::Join(join) = plan else { return Ok(plan) };
         let Some((subquery, alias)) = lateral(&join.right) else { return Ok(LogicalPlan::Join(join)) };
+        let (subquery, alias) = (subquery.clone(), alias.cloned());
         let references = local_references(&subquery, &join.left)?;
         if references.is_empty() {
             // It names only columns further out: an ordinary side of the join until those are joined in.
@@ -236,7 +237,8 @@ impl Decorrelator {
             (false, false) if !free_references(&subquery.subquery)?.is_empty() => Ok(None),
             (false, false) => {
                 if let Expr::InSubquery(found) = expr {
-                    let names = |side: &LogicalPlan| found.expr.column_refs().iter().any(|column| side.schema().has_column(column));
+                    let operand = found.expr.column_refs();
+                    let names = |side: &LogicalPlan| operand.iter().any(|column| side.schema().has_column(column));
                     match (names(left), names(right)) {
                         (true, true) => {}
                         (_, false) => return self.attach_joined(expr, left),
@@ -302,19 +304,16 @@ impl Decorrelator {
             // Several for a row that the limit leaves out would be an error.
             return not_impl_err!("a subquery that may yield several rows for a row of a query with LIMIT");
         }
-        let value = plan.schema().columns().into_iter().next();
+        let value = first_column(&plan);
         let pushed = domain.push(self, plan)?;
         let result = domain.name("value");
         let keys = domain.keys();
-        let grouped = match (expr, value) {
-            (Expr::Exists(_), _) => LogicalPlanBuilder::from(distinct(pushed, keys.clone())?)
+        let grouped = match expr {
+            Expr::Exists(_) => LogicalPlanBuilder::from(distinct(pushed, keys.clone())?)
                 .project(keys.into_iter().chain([lit(true).alias(&result)]))?,
-            (Expr::ScalarSubquery(_), Some(value)) => LogicalPlanBuilder::from(pushed)
-                .aggregate(keys, [self.single_value.call(vec![Expr::Column(value)]).alias(&result)])?,
-            (_, Some(value)) => {
-                LogicalPlanBuilder::from(pushed).aggregate(keys, [array_agg(Expr::Column(value)).alias(&result)])?
-            }
-            (_, None) => return not_impl_err!("a subquery without columns"),
+            Expr::ScalarSubquery(_) => LogicalPlanBuilder::from(pushed)
+                .aggregate(keys, [self.single_value.call(vec![value?]).alias(&result)])?,
+            _ => LogicalPlanBuilder::from(pushed).aggregate(keys, [array_agg(value?).alias(&result)])?,
         };
         *input = domain.join(take(input)?, grouped.build()?, JoinType::Left, None)?;
         let result = Expr::Column(Column::new_unqualified(result));
@@ -363,8 +362,8 @@ impl Decorrelator {
     fn joined_value(&mut self, input: &mut LogicalPlan, plan: LogicalPlan) -> Result<Expr> {
         self.domains += 1;
         let name = format!("__value{}", self.domains);
-        let Some(column) = columns_of(&plan).into_iter().next() else { return not_impl_err!("a subquery without columns") };
-        let row = LogicalPlanBuilder::from(plan).project([Expr::Column(column).alias(&name)])?.build()?;
+        let value = first_column(&plan)?;
+        let row = LogicalPlanBuilder::from(plan).project([value.alias(&name)])?.build()?;
         *input = LogicalPlanBuilder::from(take(input)?).cross_join(row)?.build()?;
         Ok(Expr::Column(Column::new_unqualified(name)))
     }
@@ -373,14 +372,11 @@ impl Decorrelator {
     fn attach_in(&mut self, in_subquery: &InSubquery, input: &mut LogicalPlan) -> Result<Expr> {
         let InSubquery { expr, subquery, negated } = in_subquery;
         let plan = Arc::clone(&subquery.subquery);
-        let (Some(column), Some(field)) = (columns_of(&plan).into_iter().next(), plan.schema().fields().first().cloned()) else {
-            return not_impl_err!("a subquery without columns");
-        };
-        let is_nullable = field.is_nullable() || expr.nullable(input.schema())?;
+        let value = first_column(&plan)?;
+        let is_nullable = value.nullable(plan.schema())? || expr.nullable(input.schema())?;
         self.domains += 1;
         let name = |of: &str| format!("__in{}_{of}", self.domains);
         let named = |of: &str| Expr::Column(Column::new_unqualified(name(of)));
-        let value = Expr::Column(column);
         let mut operand = expr.as_ref().clone();
         if !matches!(operand, Expr::Column(_)) {
             // Computed once, and not in the condition of the join, where the cluster's planner takes no subquery.
@@ -463,11 +459,11 @@ fn scalar(plan: LogicalPlan) -> Expr {
 }
 
 /// The plan of a lateral right side, with the alias it goes by.
-fn lateral(right: &LogicalPlan) -> Option<(LogicalPlan, Option<TableReference>)> {
+fn lateral(right: &LogicalPlan) -> Option<(&LogicalPlan, Option<&TableReference>)> {
     match right {
-        LogicalPlan::Subquery(subquery) => Some((subquery.subquery.as_ref().clone(), None)),
+        LogicalPlan::Subquery(subquery) => Some((&subquery.subquery, None)),
         LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {
-            LogicalPlan::Subquery(subquery) => Some((subquery.subquery.as_ref().clone(), Some(alias.alias.clone()))),
+            LogicalPlan::Subquery(subquery) => Some((&subquery.subquery, Some(&alias.alias))),
             _ => None,
         },
         _ => None,
@@ -488,14 +484,21 @@ fn take(plan: &mut LogicalPlan) -> Result<LogicalPlan> {
 
 /// One row with an array of the values of a subquery.
 fn array_of(plan: &Arc<LogicalPlan>) -> Result<LogicalPlan> {
-    let Some(value) = columns_of(plan).into_iter().next() else { return not_impl_err!("a subquery without columns") };
-    LogicalPlanBuilder::from(Arc::clone(plan)).aggregate(Vec::<Expr>::new(), [array_agg(Expr::Column(value))])?.build()
+    LogicalPlanBuilder::from(Arc::clone(plan)).aggregate(Vec::<Expr>::new(), [array_agg(first_column(plan)?)])?.build()
 }
 
 /// One row with the value of a scalar subquery.
 fn single_row(plan: LogicalPlan, single_value: &AggregateUDF) -> Result<LogicalPlan> {
-    let Some(value) = columns_of(&plan).into_iter().next() else { return not_impl_err!("a subquery without columns") };
-    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [single_value.call(vec![Expr::Column(value)])])?.build()
+    let value = first_column(&plan)?;
+    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), [single_value.call(vec![value])])?.build()
+}
+
+/// What a subquery in place of a value yields.
+fn first_column(plan: &LogicalPlan) -> Result<Expr> {
+    match columns_of(plan).into_iter().next() {
+        Some(column) => Ok(Expr::Column(column)),
+        None => not_impl_err!("a subquery without columns"),
+    }
 }
 
 fn filtered(input: LogicalPlan, terms: Vec<Expr>) -> Result<LogicalPlan> {
