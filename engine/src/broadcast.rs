@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::common::JoinType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
@@ -17,6 +16,7 @@ use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
 use crate::reductions::{Reduced, reduce};
+use crate::task_join::is_driven_by_probe;
 
 /// Marks hash joins to be run with a build side that every task has whole.
 #[derive(Debug)]
@@ -94,12 +94,6 @@ fn broadcast(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn Exec
         (false, true) => join.swap_inputs(PartitionMode::CollectLeft).map(Some),
         (false, false) => Ok(None),
     }
-}
-
-/// Whether all rows of a join come with a row of its right side, of which each task has its own.
-fn is_driven_by_probe(join_type: JoinType) -> bool {
-    use JoinType as J;
-    matches!(join_type, J::Inner | J::Right | J::RightSemi | J::RightAnti | J::RightMark)
 }
 
 /// The size of a plan's rows in memory, if their number is known.

@@ -7,10 +7,14 @@ use datafusion::common::internal_err;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use datafusion_proto::physical_plan::{AsExecutionPlan, PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use datafusion_proto::protobuf::PhysicalPlanNode;
 
 use crate::broadcast_side::BroadcastExec;
+use crate::task_join::TaskJoinExec;
 
 /// The codec of logical plans sent to a scheduler.
 pub fn logical_codec() -> Arc<dyn LogicalExtensionCodec> {
@@ -24,6 +28,8 @@ pub fn physical_codec() -> Arc<dyn PhysicalExtensionCodec> {
 
 /// A [`BroadcastExec`], in place of Ballista's description of an operator.
 const BROADCAST: &[u8] = b"arbalest.broadcast";
+/// A [`TaskJoinExec`]; its join follows, with empty inputs.
+const TASK_JOIN: &[u8] = b"arbalest.task_join";
 
 #[derive(Debug, Default)]
 struct StageCodec {
@@ -38,6 +44,11 @@ impl PhysicalExtensionCodec for StageCodec {
         context: &TaskContext,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(join) = bytes.strip_prefix(TASK_JOIN) {
+            let join = PhysicalPlanNode::try_decode(join)?.try_into_physical_plan(context, self)?;
+            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+            return Ok(Arc::new(TaskJoinExec::new(join.replace_children(inputs.to_vec(), options)?)));
+        }
         match (bytes, inputs) {
             (BROADCAST, [input]) => Ok(Arc::new(BroadcastExec::new(Arc::clone(input)))),
             (BROADCAST, inputs) => internal_err!("BroadcastExec takes one input, not {}", inputs.len()),
@@ -55,27 +66,56 @@ impl PhysicalExtensionCodec for StageCodec {
             bytes.extend_from_slice(BROADCAST);
             return Ok(());
         }
+        if let Some(task_join) = node.downcast_ref::<TaskJoinExec>() {
+            bytes.extend_from_slice(TASK_JOIN);
+            let join = without_inputs(task_join.join())?;
+            return PhysicalPlanNode::try_from_physical_plan(join, self)?.try_encode(bytes);
+        }
         self.ballista.try_encode(node, bytes, converter)
     }
+}
+
+/// Inputs travel beside an operator, so that those of its join would travel twice.
+fn without_inputs(join: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let empty = join.children().into_iter().map(|input| Arc::new(EmptyExec::new(input.schema())) as _).collect();
+    Arc::clone(join).replace_children(empty, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use datafusion::arrow::datatypes::{DataType, Field, Schema};
-    use datafusion::physical_plan::empty::EmptyExec;
-    use datafusion_proto::physical_plan::AsExecutionPlan;
-    use datafusion_proto::protobuf::PhysicalPlanNode;
+    use datafusion::common::{JoinType, NullEquality};
+    use datafusion::physical_expr::expressions::col;
+    use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
     use prost::Message;
 
-    #[test]
-    fn a_marked_side_arrives_marked() {
-        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, false)]));
-        let plan: Arc<dyn ExecutionPlan> = Arc::new(BroadcastExec::new(Arc::new(EmptyExec::new(schema))));
+    fn empty(name: &str) -> Arc<dyn ExecutionPlan> {
+        Arc::new(EmptyExec::new(Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, false)]))))
+    }
+
+    fn sent(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
         let codec = physical_codec();
         let sent = PhysicalPlanNode::try_from_physical_plan(plan, codec.as_ref()).expect("encodes").encode_to_vec();
         let received = PhysicalPlanNode::decode(sent.as_slice()).expect("a message");
-        let plan = received.try_into_physical_plan(&TaskContext::default(), codec.as_ref()).expect("decodes");
+        received.try_into_physical_plan(&TaskContext::default(), codec.as_ref()).expect("decodes")
+    }
+
+    #[test]
+    fn a_marked_side_arrives_marked() {
+        let plan = sent(Arc::new(BroadcastExec::new(empty("x"))));
         assert!(plan.is::<BroadcastExec>() && plan.children().iter().all(|input| input.is::<EmptyExec>()));
+    }
+
+    #[test]
+    fn a_join_in_a_task_arrives_with_its_inputs() {
+        let (left, right) = (Arc::new(BroadcastExec::new(empty("x"))) as Arc<dyn ExecutionPlan>, empty("y"));
+        let on = vec![(col("x", &left.schema()).expect("a column"), col("y", &right.schema()).expect("a column"))];
+        let (join_type, mode) = (JoinType::RightAnti, PartitionMode::CollectLeft);
+        let join = HashJoinExec::try_new(left, right, on, None, &join_type, None, mode, NullEquality::NullEqualsNothing, false);
+        let plan = sent(Arc::new(TaskJoinExec::new(Arc::new(join.expect("a join")))));
+        let join = plan.downcast_ref::<TaskJoinExec>().expect("ours").join().downcast_ref::<HashJoinExec>().expect("a hash join");
+        assert_eq!((join.join_type(), join.partition_mode()), (&join_type, &mode));
+        assert!(join.left().is::<BroadcastExec>() && join.right().is::<EmptyExec>());
     }
 }

@@ -14,7 +14,7 @@ use crate::broadcast::BroadcastJoins;
 use crate::dimensions::DimensionsFirst;
 use crate::dynamic_filters::SelectiveFilters;
 use crate::filter_pushdown::FiltersIntoScans;
-use crate::{broadcast_side, join_order, selectivity, single_task_joins, window_sort};
+use crate::{broadcast_side, join_order, selectivity, single_task_joins, task_join, window_sort};
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
@@ -40,6 +40,8 @@ pub(crate) fn cluster() -> Vec<Rule> {
     rules.push(Arc::new(Rewrite { name: "single_task_joins", rewrite: single_task_joins::single_task }));
     rules.push(Arc::new(Rewrite { name: "join_order", rewrite: join_order::sorted }));
     rules.push(Arc::new(Rewrite { name: "window_sort", rewrite: window_sort::sorted }));
+    // What is still a hash join after this is the scheduler's to cut.
+    rules.push(Arc::new(Rewrite { name: "task_joins", rewrite: task_join::in_task }));
     // Last: a marked side has no size that a rule could look at.
     rules.push(Arc::new(Rewrite { name: "broadcast_sides", rewrite: broadcast_side::marked }));
     rules
@@ -90,7 +92,7 @@ mod tests {
         let (local, cluster) = (names(local()), names(cluster()));
         assert_eq!(local.len(), standard.len() + 2);
         assert_eq!(local.iter().skip(2).zip(&standard).filter(|(ours, theirs)| ours != theirs).count(), 2);
-        assert_eq!(cluster.len(), standard.len() + 7);
+        assert_eq!(cluster.len(), standard.len() + 8);
         let place = cluster.iter().position(|name| name == "broadcast_joins").unwrap_or_default();
         assert_eq!(cluster[place - 1], "join_selection");
     }

@@ -25,7 +25,7 @@ pub(crate) fn runnable(
     config: &ConfigOptions,
     interrupt: &Interrupt,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let stage = engine::push_dynamic_filters(stage, config)?;
+    let stage = engine::push_dynamic_filters(engine::plain_joins(stage)?, config)?;
     let stage = interrupt.install(stage)?;
     write_plain(stage.transform_up(read_plain).data()?)
 }

@@ -70,6 +70,25 @@ async fn the_cluster_sends_the_small_side_and_never_one_whose_rows_are_all_kept(
     }
 }
 
+/// A stage for a few rows takes longer than to read them in each task.
+#[tokio::test]
+async fn tasks_read_small_tables_themselves() {
+    let server = Server::start(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    let sides = async |sql: &str| {
+        explain(&client, "distributed", sql).await.iter().filter(|line| line.trim() == "BroadcastExec").count()
+    };
+    let chain = "SELECT count(*) FROM lineitem, supplier, nation, region WHERE l_suppkey = s_suppkey
+        AND s_nationkey = n_nationkey AND n_regionkey = r_regionkey AND r_name = 'ASIA'";
+    assert_eq!(sides(chain).await, 0);
+    assert_eq!(sides("SELECT count(*) FROM lineitem JOIN part ON l_partkey = p_partkey WHERE p_size = 1").await, 1);
+    let (local, distributed) = ("SET arbalest.execution_mode = 'local'", "SET arbalest.execution_mode = 'distributed'");
+    client.simple_query(local).await.unwrap();
+    let expected = column(&client, chain).await;
+    client.simple_query(distributed).await.unwrap();
+    assert_eq!(column(&client, chain).await, expected);
+}
+
 /// The scheduler takes a side that is estimated to have no rows for one of unknown size, and would exchange both: below an
 /// aggregate over one partition that is a row of it for each of two.
 #[tokio::test]
