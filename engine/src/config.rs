@@ -55,3 +55,7 @@ impl FromStr for ExecutionMode {
             .ok_or(())
     }
 }
+
+/// Tasks that an executor runs at a time for each of its cores. One query has one of them: the others are for queries that
+/// come while it runs.
+pub const SLOTS_PER_VCORE: usize = 4;

@@ -30,6 +30,14 @@ pub enum Error {
     #[error("the scheduler gave up the job without saying why")]
     JobLost,
 
+    /// Nobody is there to run it.
+    #[error("the cluster cannot run the query: {message}")]
+    NoExecutors { message: String },
+
+    /// As many jobs wait as may wait.
+    #[error("the cluster does not take the query: {message}")]
+    QueueFull { message: String },
+
     /// Talking to the scheduler or to an executor failed.
     #[error("cannot reach {peer}: {message}")]
     Unreachable { peer: String, message: String },

@@ -14,12 +14,13 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
 use futures::StreamExt;
 
-use crate::cluster::{Cluster, JobSubmission};
+use crate::cluster::Cluster;
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::job::{conform, run_job};
+use crate::job::conform;
 use crate::metrics;
+use crate::repeat::{PAUSE, Query};
 use crate::router::{self, Route};
 use crate::session_state::{
     cluster_session_config, cluster_session_state, local_session_config, local_session_state, runtime_env,
@@ -130,12 +131,12 @@ impl Engine {
         self.threads.run(move || Ok(execute_stream(installed.install(plan)?, context)?), interrupt)
     }
 
-    /// Runs a plan on the cluster. Its batches are given the types of `schema`.
-    pub async fn run_distributed(&self, name: String, plan: ClusterPlan, schema: SchemaRef) -> Result<Execution> {
+    /// Runs a plan on the cluster, which starts when the first batch is asked for. Its batches are given the types of `schema`.
+    pub fn run_distributed(&self, name: String, plan: ClusterPlan, schema: SchemaRef) -> Result<Execution> {
         metrics::query_routed(&Route::Distributed { reason: String::new() });
         let cluster = self.cluster.clone().ok_or(Error::NoCluster)?;
         let context = Arc::new(SessionContext::new_with_state(plan.state));
-        let rows = run_job(cluster, JobSubmission { name, context, plan: plan.physical }).await?;
+        let rows = Query { cluster, name, context, plan: plan.physical, pause: PAUSE }.run();
         Ok(rows.map(move |batch| conform(&batch?, &schema)).boxed())
     }
 }

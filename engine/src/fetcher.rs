@@ -2,6 +2,7 @@
 //! else; connections are kept for the next read.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -35,6 +36,13 @@ type Idle = Arc<Mutex<HashMap<Executor, Vec<BallistaClient>>>>;
 #[derive(Default)]
 pub struct PooledFetcher {
     idle: Idle,
+}
+
+impl fmt::Debug for PooledFetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let idle = self.idle.lock();
+        f.debug_struct("PooledFetcher").field("idle", &idle.values().map(Vec::len).sum::<usize>()).finish()
+    }
 }
 
 #[async_trait]

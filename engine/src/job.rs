@@ -140,10 +140,9 @@ fn read_partitions(finished: FinishedJob) -> BoxStream<'static, Result<RecordBat
     stream::iter(locations)
         .map(move |location| {
             let fetcher = Arc::clone(&fetcher);
-            async move { fetcher.fetch(&location).await }
+            async move { fetcher.fetch(&location).await.map(|rows| named(rows, &location)) }
         })
         .buffered(PARTITIONS_AHEAD)
-        .map_ok(|rows: SendableRecordBatchStream| rows.map_err(Error::from))
         .try_flatten()
         .chain(stream::poll_fn(move |_| {
             // Holds the job until the last row was read.
@@ -151,6 +150,13 @@ fn read_partitions(finished: FinishedJob) -> BoxStream<'static, Result<RecordBat
             std::task::Poll::Ready(None)
         }))
         .boxed()
+}
+
+/// The rows of a partition. Its file is complete: whatever goes wrong is on the way.
+fn named(rows: SendableRecordBatchStream, location: &PartitionLocation) -> BoxStream<'static, Result<RecordBatch>> {
+    let executor = &location.executor_meta;
+    let peer = format!("executor {}:{}", executor.host, executor.port);
+    rows.map_err(move |error| Error::Unreachable { peer: peer.clone(), message: error.find_root().strip_backtrace() }).boxed()
 }
 
 /// `batch` with the columns of `schema`: the cluster plans without view types, so its strings are cast.

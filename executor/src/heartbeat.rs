@@ -4,21 +4,26 @@ use std::time::Duration;
 
 use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
 use ballista_core::serde::protobuf::{ExecutorRegistration, ExecutorStatus, HeartBeatParams, executor_status::Status};
+use process::readiness::Condition;
 use process::shutdown::Shutdown;
 use process::task::Tasks;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 use tracing::warn;
 
-/// The scheduler gives an executor up after six of these.
+/// The scheduler gives an executor up after four or five of these.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// The scheduler is less patient with one that drains.
+const DRAIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The task ends after the heartbeat that says that this executor drains.
+/// The task does not end by itself: while this executor drains, the scheduler must know that its tasks go on.
 pub(crate) fn start(
     tasks: &Tasks,
     mut scheduler: SchedulerGrpcClient<Channel>,
     registration: ExecutorRegistration,
     shutdown: Shutdown,
+    answers: Condition,
 ) -> JoinHandle<()> {
     tasks.spawn("executor heartbeat", async move {
         loop {
@@ -31,14 +36,23 @@ pub(crate) fn start(
                 // A scheduler that restarted registers the executor again from this.
                 metadata: Some(registration.clone()),
             };
-            if let Err(status) = scheduler.heart_beat_from_executor(params).await {
-                warn!(%status, "the scheduler did not answer a heartbeat");
+            match timeout(INTERVAL, scheduler.heart_beat_from_executor(params)).await {
+                Ok(Ok(_)) => answers.met(),
+                Ok(Err(status)) => {
+                    warn!(%status, "the scheduler did not take a heartbeat");
+                    answers.unmet(format!("it did not take the last heartbeat: {}", status.message()));
+                }
+                Err(_) => {
+                    warn!("the scheduler did not answer a heartbeat");
+                    answers.unmet("it did not answer the last heartbeat");
+                }
             }
             if draining {
-                return;
+                sleep(DRAIN_INTERVAL).await;
+                continue;
             }
             tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
+                () = sleep(INTERVAL) => {}
                 () = shutdown.draining() => {}
             }
         }

@@ -5,9 +5,12 @@
 
 pub mod config;
 mod error;
+mod failure;
 mod heartbeat;
 mod metrics;
+mod options;
 mod resources;
+mod serve;
 mod service;
 mod stage;
 mod status;
@@ -27,11 +30,11 @@ use ballista_core::serde::protobuf::{
     ExecutorStoppedParams, RegisterExecutorParams,
 };
 use ballista_executor::flight_service::BallistaFlightService;
-use engine::MESSAGE_BYTES_MAX;
+use engine::{MESSAGE_BYTES_MAX, SLOTS_PER_VCORE};
+use process::readiness::Condition;
 use process::shutdown::Shutdown;
 use process::task::Tasks;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::transport::server::TcpIncoming;
@@ -40,17 +43,14 @@ use uuid::Uuid;
 
 pub use config::ExecutorConfig;
 pub use error::Error;
+pub use options::ProcessConfig;
+pub use serve::serve;
 
 use service::TaskService;
 use status::StatusReporter;
 use task::TaskRunner;
 
-/// A scheduler that starts at the same time gets this long to answer.
-const REGISTRATION_ATTEMPTS: u32 = 60;
 const REGISTRATION_RETRY: Duration = Duration::from_millis(500);
-
-/// The scheduler may be gone already.
-const LAST_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// HTTP/2 windows large enough that a reader of shuffle files is not held back by round trips.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
@@ -79,7 +79,7 @@ impl Executor {
             port: u32::from(address.port()),
             grpc_port: u32::from(address.port()),
             specification: Some(ExecutorSpecification {
-                resources: vec![ExecutorResource { resource: Some(Resource::Vcores(config.vcores as u32)) }],
+                resources: vec![ExecutorResource { resource: Some(Resource::Vcores(slots(&config) as u32)) }],
             }),
             os_info: Some(ExecutorOperatingSystemSpecification::default()),
             ballista_protocol_version: BALLISTA_PROTOCOL_VERSION,
@@ -96,28 +96,33 @@ impl Executor {
         &self.registration.id
     }
 
-    /// Registers with the scheduler and runs tasks until `shutdown` drains and the running tasks have ended.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
+    /// Registers with the scheduler and runs tasks until `shutdown` drains and the running tasks have ended. `answers`
+    /// holds while the scheduler answers.
+    pub async fn run(self, shutdown: Shutdown, answers: Condition) -> Result<(), Error> {
         let tasks = Tasks::new();
         let stop_serving = CancellationToken::new();
         let Self { config, listener, address, runner, registration } = self;
-        serve(listener, Arc::clone(&runner), &config, &tasks, stop_serving.clone());
+        listen(listener, Arc::clone(&runner), &config, &tasks, stop_serving.clone());
         let scheduler = connect(&config.scheduler)?;
         runner.report_to(StatusReporter::start(&tasks, scheduler.clone(), registration.id.clone()));
-        let registered = register(scheduler.clone(), &registration, &shutdown).await;
-        if let Err(error) = registered {
-            stop_serving.cancel();
-            return Err(error);
+        match register(scheduler.clone(), &registration, &shutdown, &answers).await {
+            Ok(true) => {}
+            ended => {
+                stop_serving.cancel();
+                return ended.map(drop);
+            }
         }
+        answers.met();
         info!(executor_id = %registration.id, %address, vcores = config.vcores, "executor registered");
-        let heartbeat = heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone());
+        let heartbeat = heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone(), answers);
         shutdown.draining().await;
         tokio::select! {
             () = runner.drained() => {}
             () = shutdown.forced() => warn!("executor stops with tasks running"),
         }
-        // Otherwise the last heartbeat could come after the goodbye, or after the scheduler has gone.
-        let _ = timeout(LAST_HEARTBEAT, heartbeat).await;
+        // Otherwise the last heartbeat could come after the goodbye.
+        heartbeat.abort();
+        let _ = heartbeat.await;
         let goodbye = ExecutorStoppedParams { executor_id: registration.id.clone(), reason: "shut down".into() };
         if let Err(status) = scheduler.clone().executor_stopped(goodbye).await {
             warn!(%status, "cannot tell the scheduler that this executor stops");
@@ -127,8 +132,13 @@ impl Executor {
     }
 }
 
+/// Tasks that run at a time.
+pub(crate) fn slots(config: &ExecutorConfig) -> usize {
+    config.vcores.saturating_mul(SLOTS_PER_VCORE)
+}
+
 /// Answers the scheduler and readers of shuffle files until `stop`.
-fn serve(
+fn listen(
     listener: TcpListener,
     runner: Arc<TaskRunner>,
     config: &ExecutorConfig,
@@ -166,26 +176,32 @@ fn connect(scheduler: &str) -> Result<SchedulerGrpcClient<Channel>, Error> {
         .max_encoding_message_size(MESSAGE_BYTES_MAX))
 }
 
+/// Tries until the scheduler, which may not have started yet, takes this executor; `false` if `shutdown` drains before.
 async fn register(
     mut scheduler: SchedulerGrpcClient<Channel>,
     registration: &ExecutorRegistration,
     shutdown: &Shutdown,
-) -> Result<(), Error> {
-    let mut attempt = 1;
+    answers: &Condition,
+) -> Result<bool, Error> {
+    let mut has_warned = false;
     loop {
         let params = RegisterExecutorParams { metadata: Some(registration.clone()) };
         let status = match scheduler.register_executor(params).await {
-            Ok(response) if response.get_ref().success => return Ok(()),
+            Ok(response) if response.get_ref().success => return Ok(true),
             Ok(_) => tonic::Status::internal("the scheduler refused"),
             Err(status) => status,
         };
-        if attempt >= REGISTRATION_ATTEMPTS || status.code() == tonic::Code::FailedPrecondition {
+        // Another version of the scheduler stays another version.
+        if status.code() == tonic::Code::FailedPrecondition {
             return Err(Error::Register { status: Box::new(status) });
         }
-        attempt += 1;
+        if !std::mem::replace(&mut has_warned, true) {
+            warn!(%status, "cannot register, will try again until the scheduler answers");
+        }
+        answers.unmet(format!("it does not take this executor: {}", status.message()));
         tokio::select! {
             () = tokio::time::sleep(REGISTRATION_RETRY) => {}
-            () = shutdown.draining() => return Err(Error::Register { status: Box::new(status) }),
+            () = shutdown.draining() => return Ok(false),
         }
     }
 }

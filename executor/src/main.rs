@@ -1,6 +1,16 @@
-//! The executor as a process of its own: not yet.
+//! `arbalest-executor`: loads the configuration and runs tasks until it is signalled.
 
-fn main() -> std::process::ExitCode {
-    eprintln!("the executor does not run as a process of its own yet; `arbalest serve` has one inside");
-    std::process::ExitCode::FAILURE
+use std::process::ExitCode;
+
+use executor::ProcessConfig;
+use process::config::Sources;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match ProcessConfig::load(Sources::of_this_process()) {
+        Ok(config) => executor::serve(config),
+        Err(error) => error.report(),
+    }
 }

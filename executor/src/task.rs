@@ -28,7 +28,9 @@ use tokio::runtime::Runtime;
 use tracing::{debug, info};
 
 use crate::config::ExecutorConfig;
+use crate::slots;
 use crate::error::Error;
+use crate::failure;
 use crate::metrics;
 use crate::resources::Resources;
 use crate::stage;
@@ -65,11 +67,12 @@ impl TaskRunner {
             Arc::new(engine::cluster_session_config),
             Arc::clone(&functions),
             Arc::new(LoggingMetricsCollector::default()),
-            config.vcores,
+            slots(config),
             Arc::clone(&stages),
         ));
         let threads = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(config.vcores.max(1))
+            // A join may compute for long before it gives its thread away: the operating system takes turns.
+            .worker_threads(slots(config).max(1))
             .thread_name("arbalest-task")
             .thread_stack_size(STACK_BYTES)
             .enable_all()
@@ -175,6 +178,7 @@ impl TaskRunner {
         status.status = Some(match outcome {
             Ok(successful) => task_status::Status::Successful(successful),
             Err(error) => {
+                let error = failure::of_task(error);
                 info!(job_id = status.job_id, stage_id = status.stage_id, task_id = status.task_id, %error, "task failed");
                 task_status::Status::Failed(FailedTask::from(error))
             }

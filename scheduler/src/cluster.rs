@@ -6,27 +6,48 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ballista_scheduler::cluster::ClusterState;
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpc;
-use ballista_core::serde::protobuf::{CleanJobDataParams, JobStatus, job_status};
-use ballista_core::serde::scheduler::PartitionLocation;
-use engine::{Cluster, Error, JobEvent, JobId, JobSubmission, PartitionFetcher, PooledFetcher, Result};
+use ballista_core::serde::protobuf::{CleanJobDataParams, JobStatus, executor_status};
+use ballista_scheduler::scheduler_server::timestamp_secs;
+use engine::cluster_protocol::{self as protocol, event_of};
+use engine::{Cluster, Error, JobEvent, JobId, JobSubmission, PartitionFetcher, PooledFetcher, Result, SLOTS_PER_VCORE};
 use tokio::sync::mpsc;
 
 use crate::Ballista;
+use crate::config::EXECUTOR_TIMEOUT_SECONDS;
 
 /// Statuses of one job. Ballista drops what does not fit, so this is far more than a job ever sends at once.
-const STATUSES_MAX: usize = 1_024;
+pub(crate) const STATUSES_MAX: usize = 1_024;
 
-/// What the scheduler calls a job that was cancelled.
-const CANCELLED: &str = "Cancelled";
-
-pub(crate) fn in_process(server: Ballista, state: Arc<dyn ClusterState>) -> Arc<dyn Cluster> {
-    Arc::new(InProcessCluster { server, state, fetcher: Arc::new(PooledFetcher::default()) })
-}
-
-struct InProcessCluster {
+pub(crate) struct InProcessCluster {
     server: Ballista,
     state: Arc<dyn ClusterState>,
     fetcher: Arc<PooledFetcher>,
+}
+
+impl InProcessCluster {
+    pub(crate) fn new(server: Ballista, state: Arc<dyn ClusterState>) -> Self {
+        Self { server, state, fetcher: Arc::default() }
+    }
+
+    /// The executors that live and take work.
+    pub(crate) async fn state(&self) -> protocol::ClusterState {
+        let heartbeats = self.state.executor_heartbeats();
+        let alive_since = timestamp_secs().saturating_sub(EXECUTOR_TIMEOUT_SECONDS);
+        let takes_work = |id: &str| {
+            heartbeats.get(id).is_none_or(|heartbeat| {
+                let status = heartbeat.status.as_ref().and_then(|status| status.status.as_ref());
+                heartbeat.timestamp >= alive_since && matches!(status, None | Some(executor_status::Status::Active(_)))
+            })
+        };
+        let mut state = protocol::ClusterState::default();
+        for executor in self.state.registered_executor_metadata().await {
+            if takes_work(&executor.id) {
+                state.executors += 1;
+                state.vcores += executor.specification.vcores / SLOTS_PER_VCORE as u32;
+            }
+        }
+        state
+    }
 }
 
 impl fmt::Debug for InProcessCluster {
@@ -59,8 +80,7 @@ impl Cluster for InProcessCluster {
     }
 
     async fn vcores(&self) -> usize {
-        let executors = self.state.registered_executor_metadata().await;
-        executors.iter().map(|executor| executor.specification.vcores as usize).sum()
+        self.state().await.vcores as usize
     }
 
     fn fetcher(&self) -> Arc<dyn PartitionFetcher> {
@@ -81,21 +101,4 @@ async fn translate(mut statuses: mpsc::Receiver<JobStatus>, events: mpsc::Sender
             return;
         }
     }
-}
-
-fn event_of(status: JobStatus) -> Option<JobEvent> {
-    use job_status::Status as S;
-    Some(match status.status? {
-        S::Queued(_) | S::Running(_) => JobEvent::Progress,
-        S::Failed(failed) if failed.error == CANCELLED => JobEvent::Cancelled,
-        S::Failed(failed) => JobEvent::Failed(failed.error),
-        S::Successful(job) => {
-            let locations: std::result::Result<Vec<PartitionLocation>, _> =
-                job.partition_location.into_iter().map(TryInto::try_into).collect();
-            match locations {
-                Ok(locations) => JobEvent::Finished(locations),
-                Err(error) => JobEvent::Failed(format!("the result's locations cannot be read: {error}")),
-            }
-        }
-    })
 }

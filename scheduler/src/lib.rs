@@ -1,9 +1,14 @@
 //! Ballista's scheduler with our engine: cuts plans into stages, sends tasks to executors, retries what was lost.
 
 mod cluster;
+mod cluster_service;
 pub mod config;
 mod error;
+mod fairness;
 pub mod metrics;
+mod options;
+mod probe;
+mod serve;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +28,12 @@ use tonic::transport::server::TcpIncoming;
 
 pub use config::SchedulerConfig;
 pub use error::Error;
+pub use options::ProcessConfig;
+pub use serve::serve;
+
+use cluster::InProcessCluster;
+use cluster_service::ClusterService;
+use fairness::FairShares;
 
 pub(crate) type Ballista = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
 
@@ -32,6 +43,8 @@ pub struct Scheduler {
     address: SocketAddr,
     server: Ballista,
     state: Arc<dyn ClusterState>,
+    cluster: Arc<InProcessCluster>,
+    jobs_max: usize,
 }
 
 impl Scheduler {
@@ -40,13 +53,15 @@ impl Scheduler {
         let listen = SocketAddr::new(config.listen, config.port);
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Bind { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: listen, source })?;
-        let ballista_config = Arc::new(config.ballista(address.port()));
+        let policy = Arc::new(FairShares::default());
+        let ballista_config = Arc::new(config.ballista(address.port(), Arc::clone(&policy)));
         let cluster = BallistaCluster::new_memory(
             ballista_config.scheduler_id.clone(),
             Arc::new(|config: SessionConfig| engine::cluster_session_state(config, None)),
             Arc::new(engine::cluster_session_config),
         );
         let state = cluster.cluster_state();
+        policy.set_cluster(Arc::clone(&state));
         let mut server = Ballista::new(
             ballista_config.scheduler_endpoint(),
             cluster,
@@ -55,7 +70,8 @@ impl Scheduler {
             default_metrics_collector()?,
         );
         server.init().await?;
-        Ok(Self { listener, address, server, state })
+        let cluster = Arc::new(InProcessCluster::new(server.clone(), Arc::clone(&state)));
+        Ok(Self { listener, address, server, state, cluster, jobs_max: config.jobs_max })
     }
 
     /// Where executors register.
@@ -65,11 +81,23 @@ impl Scheduler {
 
     /// This scheduler for a server in the same process: plans need not be serialised.
     pub fn cluster(&self) -> Arc<dyn Cluster> {
-        cluster::in_process(self.server.clone(), Arc::clone(&self.state))
+        Arc::clone(&self.cluster) as Arc<dyn Cluster>
     }
 
-    /// Answers executors until `shutdown` is forced or `ended` completes.
+    /// Removes executors as soon as their ports are closed. Does not end.
+    pub(crate) fn probe(&self) -> impl Future<Output = ()> + Send + 'static {
+        probe::run(self.server.clone(), Arc::clone(&self.state))
+    }
+
+    /// Tells whether no job waits or runs.
+    pub(crate) fn idle(&self) -> impl Fn() -> bool + Send + 'static {
+        let server = self.server.clone();
+        move || server.pending_job_number() + server.running_job_number() == 0
+    }
+
+    /// Answers executors and servers until `shutdown` is forced or `ended` completes.
     pub async fn run(self, shutdown: Shutdown, ended: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let servers = ClusterService::new(self.server.clone(), self.cluster, self.jobs_max);
         let service = SchedulerGrpcServer::new(self.server)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -83,6 +111,7 @@ impl Scheduler {
         let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
         Server::builder()
             .add_service(service)
+            .add_service(servers)
             .serve_with_incoming_shutdown(incoming, stop)
             .await
             .map_err(|source| Error::Serve { address: self.address, source })

@@ -1,6 +1,16 @@
-//! The scheduler as a process of its own: not yet.
+//! `arbalest-scheduler`: loads the configuration and schedules until it is signalled.
 
-fn main() -> std::process::ExitCode {
-    eprintln!("the scheduler does not run as a process of its own yet; `arbalest serve` has one inside");
-    std::process::ExitCode::FAILURE
+use std::process::ExitCode;
+
+use process::config::Sources;
+use scheduler::ProcessConfig;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match ProcessConfig::load(Sources::of_this_process()) {
+        Ok(config) => scheduler::serve(config),
+        Err(error) => error.report(),
+    }
 }

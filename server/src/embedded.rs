@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use engine::Cluster;
 use executor::{Executor, ExecutorConfig};
+use process::readiness::Readiness;
 use process::shutdown::Shutdown;
 use scheduler::{Scheduler, SchedulerConfig};
 use tokio::task::{JoinError, JoinHandle};
@@ -50,7 +51,7 @@ impl Embedded {
         memory_bytes: usize,
         scratch_dir: &Path,
     ) -> Result<Self, Error> {
-        let scheduler = Scheduler::build(SchedulerConfig { listen: LOOPBACK, port: 0 }).await?;
+        let scheduler = Scheduler::build(SchedulerConfig { listen: LOOPBACK, port: 0, jobs_max: usize::MAX }).await?;
         let executor = Executor::build(ExecutorConfig {
             scheduler: format!("http://{}", scheduler.address()),
             listen: LOOPBACK,
@@ -81,7 +82,7 @@ impl Embedded {
             async move {
                 // The executor takes its leave at the scheduler, which therefore ends after it, whatever happens.
                 let _executor_ended = executor_ended.drop_guard();
-                executor.run(shutdown).await
+                executor.run(shutdown, Readiness::new().condition("scheduler")).await
             }
         });
         let mut running = RunningEmbedded { shutdown, executor, scheduler };

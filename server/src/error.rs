@@ -29,8 +29,6 @@ pub enum Error {
     Executor(#[from] executor::Error),
     #[error("the embedded engine failed: {reason}")]
     Embedded { reason: String },
-    #[error("a scheduler of its own is not part of this version; leave out --scheduler")]
-    RemoteScheduler,
     #[error("cannot record metrics: {0}")]
     Metrics(String),
     #[error("the {front_end} front end ended: {reason}")]

@@ -29,6 +29,7 @@ pub use error::Error;
 use addresses::Listeners;
 use config::{FlightConfig, PostgresConfig};
 use embedded::{Embedded, RunningEmbedded};
+use engine::{Cluster, RemoteCluster};
 use flight::Flight;
 use front_ends::FrontEnds;
 use postgres::Postgres;
@@ -54,7 +55,8 @@ pub struct Server {
     postgres: Option<PostgresConfig>,
     flight: Option<FlightConfig>,
     sessions: Arc<Sessions>,
-    embedded: RunningEmbedded,
+    /// `None` with a cluster of other processes.
+    embedded: Option<RunningEmbedded>,
     readiness: Readiness,
     web: Web,
     // Held until everything that uses them has ended.
@@ -67,9 +69,6 @@ impl Server {
     /// the tables. The web port answers from here on, so that probes can tell a slow start from a hung one.
     pub async fn build(config: ServerConfig) -> Result<Self, Error> {
         let metrics = process::metrics::install().map_err(|error| Error::Metrics(error.to_string()))?;
-        if config.engine.scheduler.is_some() {
-            return Err(Error::RemoteScheduler);
-        }
         let (mut listeners, addresses) = addresses::bind(&config).await?;
         let data_dir = DataDir::open(&config.data_dir).map_err(Error::DataDir)?;
         let scratch_dir = ScratchDir::create(&config.engine.spill_parent).map_err(Error::SpillDir)?;
@@ -88,11 +87,22 @@ impl Server {
         }
         tables.unmet("opening the tables");
         let [local_bytes, cluster_bytes] = config.engine.split_memory();
-        let embedded = Embedded::build(&config.engine, cluster_bytes, scratch_dir.path()).await?;
-        let cluster = embedded.cluster();
+        let (embedded, cluster): (_, Arc<dyn Cluster>) = match &config.engine.scheduler {
+            Some(url) => (None, Arc::new(RemoteCluster::new(url.as_str())?)),
+            None => {
+                let embedded = Embedded::build(&config.engine, cluster_bytes, scratch_dir.path()).await?;
+                let cluster = embedded.cluster();
+                (Some(embedded), cluster)
+            }
+        };
         let sessions = tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster).await?;
-        let embedded = embedded.start().await?;
-        metrics.add_source("scheduler", scheduler::metrics::render);
+        let embedded = match embedded {
+            Some(embedded) => {
+                metrics.add_source("scheduler", scheduler::metrics::render);
+                Some(embedded.start().await?)
+            }
+            None => None,
+        };
         tables.met();
         Ok(Self {
             addresses,
@@ -130,14 +140,24 @@ impl Server {
         tokio::pin!(drained);
         let ended = tokio::select! {
             ended = &mut drained => ended,
-            error = self.embedded.ended_early() => {
+            error = ended_early(&mut self.embedded) => {
                 shutdown.start_drain();
                 drained.await.and(Err(error))
             }
         };
         info!("front ends have drained");
-        self.embedded.end().await;
+        if let Some(embedded) = self.embedded {
+            embedded.end().await;
+        }
         self.web.end().await;
         ended
+    }
+}
+
+/// What ended the embedded engine; without one, nothing does.
+async fn ended_early(embedded: &mut Option<RunningEmbedded>) -> Error {
+    match embedded {
+        Some(embedded) => embedded.ended_early().await,
+        None => std::future::pending().await,
     }
 }

@@ -2,32 +2,20 @@
 
 mod page;
 
-use std::io;
-use std::time::Duration;
-
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use process::admin::AdminPort;
 use process::metrics::MetricsHandle;
 use process::readiness::Readiness;
-use process::shutdown::Shutdown;
-use process::task::Tasks;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
-use tracing::{debug, error};
 
 use crate::Addresses;
 
-/// A client that holds a request open does not hold up the end.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The running web port. It has a shutdown of its own, not the process's: probes are answered while statements finish,
-/// or a supervisor would take the draining process for a dead one. Dropping it ends it.
+/// The running web port.
 #[derive(Default)]
 pub(crate) struct Web {
-    tasks: Tasks,
-    end: Shutdown,
+    port: AdminPort,
 }
 
 impl Web {
@@ -38,43 +26,12 @@ impl Web {
         readiness: Readiness,
         metrics: MetricsHandle,
     ) {
-        let end = self.end.clone();
-        self.tasks.spawn("web", async move {
-            if let Err(error) = serve(listener, addresses, readiness, metrics, end).await {
-                error!(%error, "the web port ended");
-            }
-        });
+        self.port.serve(listener, routes(&addresses, readiness, metrics));
     }
 
     pub(crate) async fn end(self) {
-        self.end.start_drain();
-        if timeout(END_TIMEOUT, self.tasks.wait()).await.is_err() {
-            debug!("web clients are left behind");
-        }
+        self.port.end().await;
     }
-}
-
-impl Drop for Web {
-    fn drop(&mut self) {
-        self.end.start_drain();
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    addresses: Addresses,
-    readiness: Readiness,
-    metrics: MetricsHandle,
-    shutdown: Shutdown,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "the client went at once");
-        }
-    });
-    axum::serve(listener, routes(&addresses, readiness, metrics))
-        .with_graceful_shutdown(async move { shutdown.draining().await })
-        .await
 }
 
 fn routes(addresses: &Addresses, readiness: Readiness, metrics: MetricsHandle) -> Router {

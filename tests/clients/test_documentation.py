@@ -46,9 +46,11 @@ def test_links(page):
 
 
 def test_flags():
-    command = [arbalest.binary(), "serve", "--help"]
-    help = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
-    known = set(re.findall(r"--[a-z][a-z-]*", help))
+    server = arbalest.binary()
+    known = set()
+    for command in [server, "serve"], [f"{server}-scheduler"], [f"{server}-executor"]:
+        help = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+        known |= set(re.findall(r"--[a-z][a-z-]*", help))
     for page in PAGES:
         # Flags of other programs are in blocks, not in running text.
         mentioned = set(re.findall(r"`(--[a-z][a-z-]*)", page.read_text()))

@@ -4,14 +4,17 @@
 mod bad_sql;
 mod cancel;
 mod client;
+mod cluster;
 mod data;
 mod data_dir;
 mod drain;
+mod failure;
 mod flight;
 mod locations;
 mod memory;
 mod plans;
 mod postgres_protocol;
+mod processes;
 mod serve;
 mod server;
 mod slt;

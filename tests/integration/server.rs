@@ -212,7 +212,7 @@ pub fn binary(name: &str) -> PathBuf {
     binary
 }
 
-fn lines(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+pub fn lines(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines() {
@@ -225,11 +225,11 @@ fn lines(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     receiver
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-fn collect_files(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) {
+pub fn collect_files(root: &Path, directory: &Path, files: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
@@ -260,7 +260,7 @@ pub fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
     }
 }
 
-fn end(child: &mut Child) {
+pub fn end(child: &mut Child) {
     // It may have ended already; both calls then do nothing.
     let _ = child.kill();
     let _ = child.wait();

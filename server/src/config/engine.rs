@@ -34,8 +34,11 @@ impl EngineSettings {
     /// The memory of queries run by this process itself, and of tasks run by its embedded executor. Each has a pool of
     /// its own, so that neither starves the other, and together they stay within what was allowed.
     pub(crate) fn split_memory(&self) -> [usize; 2] {
-        let half = usize::try_from(self.memory_bytes / 2).unwrap_or(usize::MAX);
-        [half, half]
+        let share = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        match self.scheduler {
+            Some(_) => [share(self.memory_bytes), 0],
+            None => [share(self.memory_bytes / 2); 2],
+        }
     }
 }
 

@@ -24,9 +24,15 @@ pub(super) fn engine_error(error: engine::Error) -> Error {
         engine::Error::JobFailed { message } => job_failure(&message),
         engine::Error::JobCancelled => Error::QueryCanceled,
         engine::Error::Location { location, message } => Error::Location { location, message },
-        engine::Error::JobLost
-        | engine::Error::Unreachable { .. }
-        | engine::Error::Panicked { .. }
+        engine::Error::QueueFull { .. } => classified(SqlState::INSUFFICIENT_RESOURCES, error.to_string()),
+        engine::Error::JobLost | engine::Error::Unreachable { .. } | engine::Error::NoExecutors { .. } => Error::Classified {
+            sql_state: SqlState::ADMIN_SHUTDOWN,
+            message: error.to_string(),
+            detail: None,
+            hint: Some("Nothing was changed; run the statement again.".into()),
+            position: None,
+        },
+        engine::Error::Panicked { .. }
         | engine::Error::Threads { .. } => {
             classified(SqlState::INTERNAL_ERROR, error.to_string())
         }

@@ -94,7 +94,7 @@ pub(super) async fn execute(
         let rows = match &routed.plan {
             Plan::Local(plan) => count_rows(engine.run_local(&routed.state, plan)).await?,
             Plan::Cluster(plan) => {
-                count_rows(engine.run_distributed(statement.sql().to_owned(), plan.clone(), physical.schema()).await?).await?
+                count_rows(engine.run_distributed(statement.sql().to_owned(), plan.clone(), physical.schema())?).await?
             }
         };
         let elapsed = started.elapsed();

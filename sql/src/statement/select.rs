@@ -69,7 +69,7 @@ pub(super) async fn rows(
     let engine = &session.sessions().engine;
     let execution = match routed.plan {
         Plan::Local(plan) => engine.run_local(&routed.state, &plan),
-        Plan::Cluster(plan) => engine.run_distributed(prepared.sql().to_owned(), plan, Arc::clone(&promised)).await?,
+        Plan::Cluster(plan) => engine.run_distributed(prepared.sql().to_owned(), plan, Arc::clone(&promised))?,
     };
     let schema = Arc::clone(&promised);
     let batches = execution.map(move |batch| rename(batch?, &schema)).boxed();

@@ -1,0 +1,172 @@
+//! A scheduler in a process of its own as a [`Cluster`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use ballista_core::extension::SessionConfigHelperExt;
+use datafusion_proto::physical_plan::AsExecutionPlan;
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use parking_lot::Mutex;
+use prost::Message;
+use tokio::sync::mpsc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+use crate::cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
+use crate::cluster_protocol::{CANCEL, CLEAN, ClusterState, Done, JobReference, JobUpdate, STATE, SUBMIT, SubmitJob, event_of};
+use crate::codec::physical_codec;
+use crate::config::MESSAGE_BYTES_MAX;
+use crate::error::{Error, Result};
+use crate::fetcher::PooledFetcher;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A scheduler that answers no ping for as long is gone, whatever TCP believes.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A call that is not a stream is answered at once, or not at all.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long what is known of the executors is good enough to plan with.
+const STATE_LIFE: Duration = Duration::from_secs(1);
+/// Updates of one job that nobody has looked at yet.
+const UPDATES_MAX: usize = 64;
+
+/// A scheduler at a URL. Connections are made at first use, and again when they break.
+#[derive(Debug)]
+pub struct RemoteCluster {
+    url: String,
+    channel: Channel,
+    fetcher: Arc<PooledFetcher>,
+    state: Mutex<Option<(Instant, ClusterState)>>,
+}
+
+impl RemoteCluster {
+    /// `url`: `http://host:port`. Must be called inside a runtime.
+    pub fn new(url: &str) -> Result<Self> {
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|error| Error::Unreachable { peer: peer(url), message: error.to_string() })?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true);
+        Ok(Self {
+            url: url.to_owned(),
+            channel: endpoint.connect_lazy(),
+            fetcher: Arc::default(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// What the cluster has now.
+    pub async fn state(&self) -> Result<ClusterState> {
+        let known = self.state.lock().clone();
+        if let Some((at, state)) = known.filter(|(at, _)| at.elapsed() < STATE_LIFE) {
+            let _ = at;
+            return Ok(state);
+        }
+        let state: ClusterState = self.call(STATE, Done {}).await?;
+        *self.state.lock() = Some((Instant::now(), state.clone()));
+        Ok(state)
+    }
+
+    fn grpc(&self) -> tonic::client::Grpc<Channel> {
+        tonic::client::Grpc::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    async fn call<Q, A>(&self, path: &'static str, question: Q) -> Result<A>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let mut grpc = self.grpc();
+        let answer = async {
+            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            grpc.unary(Request::new(question), PathAndQuery::from_static(path), ProstCodec::default()).await
+        };
+        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+            Ok(answer) => answer.map(|answer| answer.into_inner()).map_err(|status| self.error(&status)),
+            Err(_) => Err(self.error(&Status::deadline_exceeded("it does not answer"))),
+        }
+    }
+
+    async fn stream(&self, job: SubmitJob) -> Result<Streaming<JobUpdate>, Status> {
+        let mut grpc = self.grpc();
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let updates =
+            grpc.server_streaming(Request::new(job), PathAndQuery::from_static(SUBMIT), ProstCodec::default()).await?;
+        Ok(updates.into_inner())
+    }
+
+    fn error(&self, status: &Status) -> Error {
+        match status.code() {
+            Code::ResourceExhausted => Error::QueueFull { message: status.message().to_owned() },
+            Code::FailedPrecondition => Error::NoExecutors { message: status.message().to_owned() },
+            _ => Error::Unreachable { peer: peer(&self.url), message: status.message().to_owned() },
+        }
+    }
+}
+
+fn peer(url: &str) -> String {
+    format!("the scheduler at {url}")
+}
+
+#[async_trait]
+impl Cluster for RemoteCluster {
+    async fn submit(&self, submission: JobSubmission) -> Result<(JobId, mpsc::Receiver<JobEvent>)> {
+        let JobSubmission { name, context, plan } = submission;
+        let plan = PhysicalPlanNode::try_from_physical_plan(plan, physical_codec().as_ref())?.encode_to_vec();
+        let settings = context.copied_config().to_key_value_pairs();
+        let mut updates =
+            self.stream(SubmitJob { name, settings, plan }).await.map_err(|status| self.error(&status))?;
+        let first = updates.message().await.map_err(|status| self.error(&status))?.ok_or(Error::JobLost)?;
+        let (events, job_events) = mpsc::channel(UPDATES_MAX);
+        tokio::spawn(forward(updates, events));
+        Ok((JobId(first.job_id), job_events))
+    }
+
+    async fn cancel(&self, job: &JobId) -> Result<()> {
+        self.call::<_, Done>(CANCEL, JobReference { job_id: job.0.clone() }).await.map(drop)
+    }
+
+    async fn clean(&self, job: &JobId) -> Result<()> {
+        self.call::<_, Done>(CLEAN, JobReference { job_id: job.0.clone() }).await.map(drop)
+    }
+
+    async fn vcores(&self) -> usize {
+        // A plan for one core is a plan; whether anybody runs it is said when it is submitted.
+        self.state().await.map_or(1, |state| state.vcores as usize)
+    }
+
+    fn fetcher(&self) -> Arc<dyn PartitionFetcher> {
+        Arc::clone(&self.fetcher) as Arc<dyn PartitionFetcher>
+    }
+}
+
+/// Updates as events until the job ends, nobody listens, or the scheduler is gone.
+async fn forward(mut updates: Streaming<JobUpdate>, events: mpsc::Sender<JobEvent>) {
+    loop {
+        let update = tokio::select! {
+            update = updates.message() => update,
+            () = events.closed() => return,
+        };
+        match update {
+            Ok(Some(update)) => {
+                let Some(event) = update.status.and_then(event_of) else { continue };
+                let is_last = event.is_terminal();
+                if events.send(event).await.is_err() || is_last {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(status) => {
+                tracing::warn!(%status, "the scheduler broke off while a job ran");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Runs a query again whose job was lost together with the machines that ran it, as long as the client has seen no row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tracing::warn;
+
+use crate::cluster::{Cluster, JobSubmission};
+use crate::error::{Error, Result};
+use crate::job::run_job;
+use crate::metrics;
+
+/// How often a query is run again.
+const REPEATS_MAX: u32 = 2;
+/// A scheduler that is restarted needs a moment, and its executors until their next heartbeat to find it.
+pub(crate) const PAUSE: Duration = Duration::from_secs(3);
+
+/// A query that can be submitted more than once.
+pub(crate) struct Query {
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) name: String,
+    pub(crate) context: Arc<SessionContext>,
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// Before it is run again.
+    pub(crate) pause: Duration,
+}
+
+impl Query {
+    /// The rows of the query, which must only read.
+    pub(crate) fn run(self) -> BoxStream<'static, Result<RecordBatch>> {
+        let run = Run { query: self, rows: None, has_sent: false, repeats: 0 };
+        stream::unfold(Some(run), |run| async move {
+            let mut run = run?;
+            match run.next().await? {
+                Ok(batch) => Some((Ok(batch), Some(run))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
+    }
+
+    async fn submit(&self) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let (name, context, plan) = (self.name.clone(), Arc::clone(&self.context), Arc::clone(&self.plan));
+        run_job(Arc::clone(&self.cluster), JobSubmission { name, context, plan }).await
+    }
+}
+
+struct Run {
+    query: Query,
+    /// `None`: to be submitted.
+    rows: Option<BoxStream<'static, Result<RecordBatch>>>,
+    has_sent: bool,
+    repeats: u32,
+}
+
+impl Run {
+    async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        loop {
+            let next = match &mut self.rows {
+                Some(rows) => rows.next().await,
+                None => match self.query.submit().await {
+                    Ok(rows) => {
+                        self.rows = Some(rows);
+                        continue;
+                    }
+                    Err(error) => Some(Err(error)),
+                },
+            };
+            match next {
+                Some(Err(error)) if self.repeats < REPEATS_MAX && !self.has_sent && error.is_loss() => {
+                    self.repeats += 1;
+                    warn!(%error, repeat = self.repeats, "the query is run again");
+                    metrics::query_repeated();
+                    self.rows = None;
+                    tokio::time::sleep(self.query.pause).await;
+                }
+                next => {
+                    self.has_sent |= matches!(&next, Some(Ok(batch)) if batch.num_rows() > 0);
+                    return next;
+                }
+            }
+        }
+    }
+}
+
+/// What the scheduler says of jobs that it gave up because of their executors.
+const LOSSES: [&str; 3] = ["rejected by executor", "times, most recent failure reason", "no executors"];
+
+impl Error {
+    /// Whether scheduler, executors or the network between were the cause, and not the query.
+    fn is_loss(&self) -> bool {
+        match self {
+            // Without executors the scheduler has waited for one already.
+            Self::JobLost | Self::Unreachable { .. } => true,
+            Self::JobFailed { message } => LOSSES.iter().any(|loss| message.contains(loss)),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{JobEvent, JobId, PartitionFetcher};
+    use ballista_core::serde::scheduler::PartitionLocation;
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::execution::SendableRecordBatchStream;
+    use datafusion::physical_plan::empty::EmptyExec;
+    use parking_lot::Mutex;
+    use tokio::sync::mpsc;
+
+    /// Ends its jobs as the script says.
+    #[derive(Debug)]
+    struct Scripted(Mutex<Vec<JobEvent>>);
+
+    #[async_trait::async_trait]
+    impl Cluster for Scripted {
+        async fn submit(&self, _: JobSubmission) -> Result<(JobId, mpsc::Receiver<JobEvent>)> {
+            let (events, received) = mpsc::channel(1);
+            let event = self.0.lock().pop();
+            if let Some(event) = event {
+                events.send(event).await.expect("somebody listens");
+            }
+            Ok((JobId("job".into()), received))
+        }
+
+        async fn cancel(&self, _: &JobId) -> Result<()> {
+            Ok(())
+        }
+
+        async fn clean(&self, _: &JobId) -> Result<()> {
+            Ok(())
+        }
+
+        async fn vcores(&self) -> usize {
+            1
+        }
+
+        fn fetcher(&self) -> Arc<dyn PartitionFetcher> {
+            Arc::new(Nothing)
+        }
+    }
+
+    struct Nothing;
+
+    #[async_trait::async_trait]
+    impl PartitionFetcher for Nothing {
+        async fn fetch(&self, _: &PartitionLocation) -> Result<SendableRecordBatchStream> {
+            Err(Error::JobLost)
+        }
+    }
+
+    /// `script` is read from its end.
+    async fn run(script: Vec<JobEvent>) -> (Vec<Result<RecordBatch>>, usize) {
+        let cluster = Arc::new(Scripted(Mutex::new(script)));
+        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, false)]));
+        let query = Query {
+            cluster: Arc::clone(&cluster) as Arc<dyn Cluster>,
+            name: "test".into(),
+            context: Arc::new(SessionContext::new()),
+            plan: Arc::new(EmptyExec::new(schema)),
+            pause: Duration::ZERO,
+        };
+        let rows = query.run().collect().await;
+        let left = cluster.0.lock().len();
+        (rows, left)
+    }
+
+    #[tokio::test]
+    async fn a_lost_job_is_run_again() {
+        let lost = || JobEvent::Failed("task could not be prepared or was rejected by executor".into());
+        let (rows, left) = run(vec![JobEvent::Finished(vec![]), lost(), lost()]).await;
+        assert!(rows.is_empty() && left == 0);
+        let (rows, left) = run(vec![JobEvent::Finished(vec![]), lost(), lost(), lost()]).await;
+        assert!(matches!(rows.as_slice(), [Err(Error::JobFailed { .. })]) && left == 1, "{rows:?}");
+        let (rows, _) = run(vec![]).await;
+        assert!(matches!(rows.as_slice(), [Err(Error::JobLost)]), "{rows:?}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_or_cancelled_one_is_not() {
+        let (rows, left) = run(vec![JobEvent::Finished(vec![]), JobEvent::Failed("divide by zero".into())]).await;
+        assert!(matches!(rows.as_slice(), [Err(Error::JobFailed { .. })]) && left == 1);
+        let (rows, left) = run(vec![JobEvent::Finished(vec![]), JobEvent::Cancelled]).await;
+        assert!(matches!(rows.as_slice(), [Err(Error::JobCancelled)]) && left == 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! The executor's command line, environment and file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+use process::config::{self, ByteSize, Error, Port, ProcessOptions, Sources};
+use process::{build_info, machine};
+
+/// What is left of the machine is for decoding buffers, shuffle writers and the page cache.
+const MEMORY_SHARE: f64 = 0.6;
+/// Below this not even a sort of one batch gets its reservation.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+
+/// Everything `arbalest-executor` is configured by.
+#[derive(Clone, Debug)]
+pub struct ProcessConfig {
+    /// `http://host:port`.
+    pub scheduler: String,
+    pub listen: IpAddr,
+    pub port: u16,
+    pub advertise_host: Option<String>,
+    /// Where probes and metrics are answered; `None` is nowhere.
+    pub web: Option<SocketAddr>,
+    /// Directories of this process are made under it.
+    pub work_dir: PathBuf,
+    pub vcores: usize,
+    pub memory_bytes: u64,
+    pub process: ProcessOptions,
+}
+
+impl ProcessConfig {
+    pub fn load(sources: Sources) -> Result<Self, Error> {
+        let about = "Runs tasks of queries, keeps their shuffle files and serves their results";
+        let command = Command::new("arbalest-executor").version(build_info::VERSION).about(about);
+        let options: ExecutorOptions = config::load(command, None, sources)?;
+        let share = || ((machine::memory_bytes() as f64 * MEMORY_SHARE) as u64).max(MEMORY_BYTES_MIN);
+        Ok(Self {
+            scheduler: options.scheduler,
+            listen: options.listen,
+            port: options.port,
+            advertise_host: options.advertise_host,
+            web: options.web_port.number().map(|port| SocketAddr::new(options.listen, port)),
+            work_dir: options.work_dir.unwrap_or_else(|| std::env::temp_dir().join("arbalest-executor")),
+            vcores: options.vcores.unwrap_or_else(machine::cores),
+            memory_bytes: options.memory.map_or_else(share, |ByteSize(bytes)| bytes),
+            process: options.process,
+        })
+    }
+}
+
+#[derive(Args, Debug)]
+struct ExecutorOptions {
+    /// The scheduler to take tasks from, such as http://scheduler:50050
+    #[arg(long, value_name = "URL", value_parser = parse_scheduler)]
+    scheduler: String,
+
+    /// Address that all ports listen on. Whoever reaches it can read results: keep it inside the cluster
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    listen: IpAddr,
+
+    /// Port for tasks and for readers of shuffle files and results; 0 picks one
+    #[arg(long, value_name = "PORT", default_value = "0")]
+    port: u16,
+
+    /// Host name or address that the others reach this executor by [default: the address it listens on]
+    #[arg(long, value_name = "HOST")]
+    advertise_host: Option<String>,
+
+    /// Port for /live, /ready and /metrics; 0 picks one, off disables
+    #[arg(long, value_name = "PORT", default_value = "0")]
+    web_port: Port,
+
+    /// Where shuffle files and what tasks spill are kept, a fast disk or tmpfs [default: arbalest-executor in the
+    /// system's directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
+
+    /// Partitions that run at a time [default: the cores of the machine, or of the container's limit]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    vcores: Option<usize>,
+
+    /// Memory that tasks may hold before they spill, shared evenly by the vcores: 4GiB [default: 60 % of the machine's, or
+    /// of the container's limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<ByteSize>,
+
+    #[command(flatten)]
+    process: ProcessOptions,
+}
+
+fn parse_scheduler(text: &str) -> Result<String, &'static str> {
+    let host = text.strip_prefix("http://").ok_or("a scheduler is a URL such as http://scheduler:50050")?;
+    match host.is_empty() {
+        true => Err("the URL names no host"),
+        false => Ok(text.to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(0) => Err("at least one is needed"),
+        Ok(count) => Ok(count),
+        Err(_) => Err("a whole number is needed"),
+    }
+}
+
+fn parse_memory(text: &str) -> Result<ByteSize, String> {
+    match text.parse()? {
+        ByteSize(bytes) if bytes < MEMORY_BYTES_MIN => Err("at least 64MiB are needed to run tasks".into()),
+        size => Ok(size),
+    }
+}

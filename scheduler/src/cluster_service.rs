@@ -1,0 +1,228 @@
+//! The scheduler as servers of other processes see it: `engine::cluster_protocol` over gRPC.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ballista_core::extension::SessionConfigHelperExt;
+use ballista_core::serde::protobuf::{JobStatus, job_status};
+use datafusion::prelude::SessionContext;
+use datafusion_proto::physical_plan::AsExecutionPlan;
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use engine::cluster_protocol::{self as protocol, ClusterState, Done, JobReference, JobUpdate, SubmitJob};
+use engine::{Cluster, JobId, MESSAGE_BYTES_MAX};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, Stream, StreamExt};
+use metrics::gauge;
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
+use tracing::{info, warn};
+
+use crate::Ballista;
+use crate::cluster::{InProcessCluster, STATUSES_MAX};
+
+/// How long a query waits for a first executor, which may be about to start.
+const EXECUTOR_PATIENCE: Duration = Duration::from_secs(10);
+const EXECUTOR_POLL: Duration = Duration::from_millis(100);
+
+/// Takes jobs, tells how they go, cancels and forgets them.
+#[derive(Clone)]
+pub(crate) struct ClusterService {
+    server: Ballista,
+    cluster: Arc<InProcessCluster>,
+    /// How many jobs wait or run now, and may.
+    jobs: Arc<AtomicUsize>,
+    jobs_max: usize,
+}
+
+impl ClusterService {
+    pub(crate) fn new(server: Ballista, cluster: Arc<InProcessCluster>, jobs_max: usize) -> Self {
+        Self { server, cluster, jobs: Arc::default(), jobs_max }
+    }
+
+    async fn submit(&self, job: SubmitJob) -> Result<BoxStream<'static, Result<JobUpdate, Status>>, Status> {
+        let counted = Counted::new(&self.jobs);
+        if counted.number > self.jobs_max {
+            let message = format!("{} queries wait or run, and no more may; try again later", self.jobs_max);
+            return Err(Status::resource_exhausted(message));
+        }
+        let with_executors = async {
+            while self.cluster.vcores().await == 0 {
+                sleep(EXECUTOR_POLL).await;
+            }
+        };
+        if timeout(EXECUTOR_PATIENCE, with_executors).await.is_err() {
+            return Err(Status::failed_precondition("it has no executors"));
+        }
+        let config = engine::cluster_session_config().update_from_key_value_pair(&job.settings);
+        let state = engine::cluster_session_state(config, None).map_err(|error| Status::internal(error.to_string()))?;
+        let context = Arc::new(SessionContext::new_with_state(state));
+        let plan = PhysicalPlanNode::decode(job.plan.as_slice())
+            .map_err(|error| Status::invalid_argument(format!("the plan cannot be read: {error}")))?
+            .try_into_physical_plan(context.task_ctx().as_ref(), engine::physical_codec().as_ref())
+            .map_err(|error| Status::invalid_argument(format!("the plan cannot be read: {error}")))?;
+        let (statuses, received) = mpsc::channel(STATUSES_MAX);
+        let job_id = self
+            .server
+            .submit_physical_plan(&job.name, context, plan, Some(statuses))
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?
+            .to_string();
+        let updates = Updates { job_id: job_id.clone(), statuses: received, server: self.server.clone(), ended: false, _counted: counted };
+        let first = JobUpdate { job_id, status: None };
+        Ok(stream::once(async move { Ok(first) }).chain(updates).boxed())
+    }
+
+    async fn cancel(&self, job: JobReference) -> Result<Done, Status> {
+        self.cluster.cancel(&JobId(job.job_id)).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Done {})
+    }
+
+    async fn clean(&self, job: JobReference) -> Result<Done, Status> {
+        self.cluster.clean(&JobId(job.job_id)).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Done {})
+    }
+
+    async fn state(&self, _: Done) -> Result<ClusterState, Status> {
+        Ok(self.cluster.state().await)
+    }
+}
+
+/// One of the jobs that wait or run, until it is dropped.
+struct Counted {
+    jobs: Arc<AtomicUsize>,
+    /// How many there were with this one.
+    number: usize,
+}
+
+impl Counted {
+    fn new(jobs: &Arc<AtomicUsize>) -> Self {
+        gauge!("arbalest_scheduler_jobs").increment(1.0);
+        Self { number: jobs.fetch_add(1, Ordering::Relaxed) + 1, jobs: Arc::clone(jobs) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!("arbalest_scheduler_jobs").decrement(1.0);
+        self.jobs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The statuses of a job. Dropped before the last, as when its server is gone, they cancel it.
+struct Updates {
+    job_id: String,
+    statuses: mpsc::Receiver<JobStatus>,
+    server: Ballista,
+    ended: bool,
+    _counted: Counted,
+}
+
+impl Stream for Updates {
+    type Item = Result<JobUpdate, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.statuses.poll_recv(cx).map(|status| {
+            let status = status?;
+            self.ended |= matches!(status.status, Some(job_status::Status::Failed(_) | job_status::Status::Successful(_)));
+            Some(Ok(JobUpdate { job_id: self.job_id.clone(), status: Some(status) }))
+        })
+    }
+}
+
+impl Drop for Updates {
+    fn drop(&mut self) {
+        // Outside a runtime the process is ending.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.ended {
+            return;
+        }
+        let (server, job_id) = (self.server.clone(), self.job_id.clone());
+        runtime.spawn(async move {
+            info!(job_id, "the server of a job has gone, the job is cancelled");
+            if let Err(error) = server.cancel_job(job_id.clone().into()).await {
+                warn!(job_id, %error, "cannot cancel job");
+            }
+        });
+    }
+}
+
+type Handler<Q, A> = fn(ClusterService, Q) -> BoxFuture<'static, Result<A, Status>>;
+
+/// A call with one answer.
+struct Unary<Q, A>(ClusterService, Handler<Q, A>);
+
+impl<Q: Send + 'static, A: Send + 'static> UnaryService<Q> for Unary<Q, A> {
+    type Response = A;
+    type Future = BoxFuture<'static, Result<Response<A>, Status>>;
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        let answer = self.1(self.0.clone(), request.into_inner());
+        Box::pin(async move { answer.await.map(Response::new) })
+    }
+}
+
+struct Submit(ClusterService);
+
+impl ServerStreamingService<SubmitJob> for Submit {
+    type Response = JobUpdate;
+    type ResponseStream = BoxStream<'static, Result<JobUpdate, Status>>;
+    type Future = BoxFuture<'static, Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<SubmitJob>) -> Self::Future {
+        let service = self.0.clone();
+        Box::pin(async move { service.submit(request.into_inner()).await.map(Response::new) })
+    }
+}
+
+impl NamedService for ClusterService {
+    const NAME: &'static str = protocol::SERVICE;
+}
+
+impl Service<http::Request<Body>> for ClusterService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                protocol::SUBMIT => grpc().server_streaming(Submit(service), request).await,
+                protocol::CANCEL => {
+                    let cancel: Handler<_, _> = |service, job| async move { service.cancel(job).await }.boxed();
+                    grpc().unary(Unary(service, cancel), request).await
+                }
+                protocol::CLEAN => {
+                    let clean: Handler<_, _> = |service, job| async move { service.clean(job).await }.boxed();
+                    grpc().unary(Unary(service, clean), request).await
+                }
+                protocol::STATE => {
+                    let state: Handler<_, _> = |service, question| async move { service.state(question).await }.boxed();
+                    grpc().unary(Unary(service, state), request).await
+                }
+                path => Status::unimplemented(format!("there is no {path}")).into_http(),
+            })
+        })
+    }
+}
+
+fn grpc<Q: Message + Default + 'static, A: Message + 'static>() -> Grpc<ProstCodec<A, Q>> {
+    Grpc::new(ProstCodec::default())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
