@@ -1,27 +1,30 @@
-//! Which failures of a task are worth another attempt.
-
-use std::io;
+//! Which failures of a task end its job, so that the query is run again as a whole.
 
 use ballista_core::error::BallistaError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
-/// The error as the scheduler is to see it, which runs a task again after an error of input or output.
+/// The error as the scheduler is to see it.
 ///
-/// A connection to another executor that breaks while rows come over it is reported as an error of the Arrow format, which
-/// would fail the query. The next attempt finds out whether that executor is gone, and says so in the scheduler's words.
+/// A task that cannot read the output of another executor ends its job: Ballista would run that output's stage again and
+/// hand on some of its rows twice. The server runs such a query again.
 pub(crate) fn of_task(error: BallistaError) -> BallistaError {
-    let is_lost_connection = match &error {
+    match is_lost_input(&error) {
+        true => BallistaError::General(format!("its input was lost or rejected by executor: {error}")),
+        false => error,
+    }
+}
+
+fn is_lost_input(error: &BallistaError) -> bool {
+    match error {
+        BallistaError::FetchFailed(..) => true,
+        BallistaError::ArrowError(error) => is_status(error),
         BallistaError::DataFusionError(error) => match error.find_root() {
             DataFusionError::ArrowError(error, _) => is_status(error),
+            DataFusionError::External(error) => error.downcast_ref::<BallistaError>().is_some_and(is_lost_input),
             _ => false,
         },
-        BallistaError::ArrowError(error) => is_status(error),
         _ => false,
-    };
-    match is_lost_connection {
-        true => BallistaError::IoError(io::Error::new(io::ErrorKind::ConnectionReset, error.to_string())),
-        false => error,
     }
 }
 
@@ -37,19 +40,24 @@ mod tests {
     use tonic::Status;
 
     #[test]
-    fn a_broken_connection_is_tried_again() {
+    fn lost_input_ends_the_job_by_name() {
         let broken = ArrowError::IpcError(Status::unknown("h2 protocol error").to_string());
-        let error = DataFusionError::ArrowError(Box::new(broken), None).context("while reading");
-        assert!(FailedTask::from(of_task(error.into())).retryable);
+        let broken = DataFusionError::ArrowError(Box::new(broken), None).context("while reading");
+        let gone = BallistaError::FetchFailed("executor".into(), 1, 2, "refused".into());
+        for error in [broken.into(), gone] {
+            let failed = FailedTask::from(of_task(error));
+            assert!(!failed.retryable && failed.error.contains("rejected by executor"), "{failed:?}");
+        }
     }
 
     #[test]
-    fn an_error_of_the_query_is_not() {
+    fn an_error_of_the_query_stays_as_it_is() {
         for error in [
             DataFusionError::ArrowError(Box::new(ArrowError::DivideByZero), None),
             DataFusionError::ArrowError(Box::new(ArrowError::IpcError("a file is cut off".into())), None),
         ] {
-            assert!(!FailedTask::from(of_task(error.into())).retryable);
+            let failed = FailedTask::from(of_task(error.into()));
+            assert!(!failed.retryable && !failed.error.contains("rejected by executor"), "{failed:?}");
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::Ballista;
 use crate::config::EXECUTOR_TIMEOUT_SECONDS;
+use crate::losses::Losses;
 
 /// Statuses of one job. Ballista drops what does not fit, so this is far more than a job ever sends at once.
 pub(crate) const STATUSES_MAX: usize = 1_024;
@@ -22,11 +23,12 @@ pub(crate) struct InProcessCluster {
     server: Ballista,
     state: Arc<dyn ClusterState>,
     fetcher: Arc<PooledFetcher>,
+    losses: Arc<Losses>,
 }
 
 impl InProcessCluster {
-    pub(crate) fn new(server: Ballista, state: Arc<dyn ClusterState>) -> Self {
-        Self { server, state, fetcher: Arc::default() }
+    pub(crate) fn new(server: Ballista, state: Arc<dyn ClusterState>, losses: Arc<Losses>) -> Self {
+        Self { server, state, fetcher: Arc::default(), losses }
     }
 
     /// The executors that live and take work.
@@ -72,6 +74,7 @@ impl Cluster for InProcessCluster {
     }
 
     async fn clean(&self, job: &JobId) -> Result<()> {
+        self.losses.forget(&job.0);
         let request = tonic::Request::new(CleanJobDataParams { job_id: job.0.clone(), remove_stage_ids: vec![] });
         match self.server.clean_job_data(request).await {
             Ok(_) => Ok(()),

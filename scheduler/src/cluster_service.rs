@@ -1,14 +1,13 @@
 //! The scheduler as servers of other processes see it: `engine::cluster_protocol` over gRPC.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ballista_core::extension::SessionConfigHelperExt;
-use ballista_core::serde::protobuf::{JobStatus, job_status};
+use ballista_core::serde::protobuf::{FailedJob, JobStatus, job_status};
 use datafusion::prelude::SessionContext;
 use datafusion_proto::physical_plan::AsExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
@@ -16,10 +15,10 @@ use engine::cluster_protocol::{self as protocol, ClusterState, Done, JobReferenc
 use engine::{Cluster, JobId, MESSAGE_BYTES_MAX};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, StreamExt};
 use metrics::gauge;
 use prost::Message;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -30,6 +29,7 @@ use tracing::{info, warn};
 
 use crate::Ballista;
 use crate::cluster::{InProcessCluster, STATUSES_MAX};
+use crate::losses::Losses;
 
 /// How long a query waits for a first executor, which may be about to start.
 const EXECUTOR_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,14 +40,15 @@ const EXECUTOR_POLL: Duration = Duration::from_millis(100);
 pub(crate) struct ClusterService {
     server: Ballista,
     cluster: Arc<InProcessCluster>,
+    losses: Arc<Losses>,
     /// How many jobs wait or run now, and may.
     jobs: Arc<AtomicUsize>,
     jobs_max: usize,
 }
 
 impl ClusterService {
-    pub(crate) fn new(server: Ballista, cluster: Arc<InProcessCluster>, jobs_max: usize) -> Self {
-        Self { server, cluster, jobs: Arc::default(), jobs_max }
+    pub(crate) fn new(server: Ballista, cluster: Arc<InProcessCluster>, losses: Arc<Losses>, jobs_max: usize) -> Self {
+        Self { server, cluster, losses, jobs: Arc::default(), jobs_max }
     }
 
     async fn submit(&self, job: SubmitJob) -> Result<BoxStream<'static, Result<JobUpdate, Status>>, Status> {
@@ -78,7 +79,17 @@ impl ClusterService {
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?
             .to_string();
-        let updates = Updates { job_id: job_id.clone(), statuses: received, server: self.server.clone(), ended: false, _counted: counted };
+        let updates = Updates {
+            job_id: job_id.clone(),
+            statuses: received,
+            server: self.server.clone(),
+            losses: Arc::clone(&self.losses),
+            changes: self.losses.changes(),
+            ended: false,
+            given_up: false,
+            _counted: counted,
+        };
+        let updates = stream::unfold(updates, |mut updates| async move { updates.next().await.map(|update| (Ok(update), updates)) });
         let first = JobUpdate { job_id, status: None };
         Ok(stream::once(async move { Ok(first) }).chain(updates).boxed())
     }
@@ -124,19 +135,45 @@ struct Updates {
     job_id: String,
     statuses: mpsc::Receiver<JobStatus>,
     server: Ballista,
+    losses: Arc<Losses>,
+    changes: watch::Receiver<()>,
+    /// The job has ended.
     ended: bool,
+    /// It goes on, and nobody wants its result.
+    given_up: bool,
     _counted: Counted,
 }
 
-impl Stream for Updates {
-    type Item = Result<JobUpdate, Status>;
+impl Updates {
+    async fn next(&mut self) -> Option<JobUpdate> {
+        if self.given_up {
+            return None;
+        }
+        loop {
+            let status = tokio::select! {
+                Ok(()) = self.changes.changed() => {
+                    if !self.losses.has_lost(&self.job_id) {
+                        continue;
+                    }
+                    self.lost()
+                }
+                status = self.statuses.recv() => {
+                    let status = status?;
+                    self.ended |= matches!(status.status, Some(job_status::Status::Failed(_) | job_status::Status::Successful(_)));
+                    let is_result = matches!(status.status, Some(job_status::Status::Successful(_)));
+                    if is_result && self.losses.has_lost(&self.job_id) { self.lost() } else { status }
+                }
+            };
+            return Some(JobUpdate { job_id: self.job_id.clone(), status: Some(status) });
+        }
+    }
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.statuses.poll_recv(cx).map(|status| {
-            let status = status?;
-            self.ended |= matches!(status.status, Some(job_status::Status::Failed(_) | job_status::Status::Successful(_)));
-            Some(Ok(JobUpdate { job_id: self.job_id.clone(), status: Some(status) }))
-        })
+    fn lost(&mut self) -> JobStatus {
+        self.given_up = true;
+        let error = "there are no executors left that hold all of its input".to_owned();
+        let failed = FailedJob { error, queued_at: 0, started_at: 0, ended_at: 0 };
+        let status = Some(job_status::Status::Failed(failed));
+        JobStatus { job_id: self.job_id.clone(), job_name: String::new(), status }
     }
 }
 
@@ -149,7 +186,7 @@ impl Drop for Updates {
         }
         let (server, job_id) = (self.server.clone(), self.job_id.clone());
         runtime.spawn(async move {
-            info!(job_id, "the server of a job has gone, the job is cancelled");
+            info!(job_id, "nobody waits for this job any more, it is cancelled");
             if let Err(error) = server.cancel_job(job_id.clone().into()).await {
                 warn!(job_id, %error, "cannot cancel job");
             }

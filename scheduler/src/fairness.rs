@@ -5,7 +5,7 @@
 //! once and has half of them: this is processor sharing, which gives each query its time alone times the number of queries.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -21,18 +21,30 @@ use ballista_scheduler::state::task_manager::JobInfoCache;
 use datafusion::error::Result;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use engine::SLOTS_PER_VCORE;
+use parking_lot::Mutex;
 
 /// Gives the next slot to the query that has fewest.
 #[derive(Default)]
 pub(crate) struct FairShares {
     /// Set once there is one: it is made with this policy in its configuration.
     cluster: OnceLock<Arc<dyn ClusterState>>,
+    /// Which executors have had tasks of a job.
+    executors: Mutex<HashMap<String, HashSet<String>>>,
 }
 
 impl FairShares {
     pub(crate) fn set_cluster(&self, cluster: Arc<dyn ClusterState>) {
         // A scheduler has one; the first one given counts.
         let _ = self.cluster.set(cluster);
+    }
+
+    /// The executors that have had tasks of a job.
+    pub(crate) fn executors_of(&self, job_id: &str) -> HashSet<String> {
+        self.executors.lock().get(job_id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn forget(&self, job_id: &str) {
+        self.executors.lock().remove(job_id);
     }
 
     /// The cores of each executor, which is what one query may have of it.
@@ -105,6 +117,7 @@ impl DistributionPolicy for FairShares {
             drop(graph);
             match task {
                 Some(task) => {
+                    self.executors.lock().entry(candidate.id.to_string()).or_default().insert(task.0.clone());
                     *candidate.slots.entry(task.0.clone()).or_default() += task.1.vcores_consumed as usize;
                     bound.push(task);
                 }

@@ -5,6 +5,7 @@ mod cluster_service;
 pub mod config;
 mod error;
 mod fairness;
+mod losses;
 pub mod metrics;
 mod options;
 mod probe;
@@ -34,6 +35,7 @@ pub use serve::serve;
 use cluster::InProcessCluster;
 use cluster_service::ClusterService;
 use fairness::FairShares;
+use losses::Losses;
 
 pub(crate) type Ballista = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
 
@@ -43,6 +45,7 @@ pub struct Scheduler {
     address: SocketAddr,
     server: Ballista,
     state: Arc<dyn ClusterState>,
+    losses: Arc<Losses>,
     cluster: Arc<InProcessCluster>,
     jobs_max: usize,
 }
@@ -70,8 +73,10 @@ impl Scheduler {
             default_metrics_collector()?,
         );
         server.init().await?;
-        let cluster = Arc::new(InProcessCluster::new(server.clone(), Arc::clone(&state)));
-        Ok(Self { listener, address, server, state, cluster, jobs_max: config.jobs_max })
+        let losses = Arc::new(Losses::new(policy));
+        tokio::spawn(Arc::clone(&losses).watch(server.cluster_state_events().await?));
+        let cluster = Arc::new(InProcessCluster::new(server.clone(), Arc::clone(&state), Arc::clone(&losses)));
+        Ok(Self { listener, address, server, state, losses, cluster, jobs_max: config.jobs_max })
     }
 
     /// Where executors register.
@@ -97,7 +102,7 @@ impl Scheduler {
 
     /// Answers executors and servers until `shutdown` is forced or `ended` completes.
     pub async fn run(self, shutdown: Shutdown, ended: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let servers = ClusterService::new(self.server.clone(), self.cluster, self.jobs_max);
+        let servers = ClusterService::new(self.server.clone(), self.cluster, self.losses, self.jobs_max);
         let service = SchedulerGrpcServer::new(self.server)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);

@@ -1,0 +1,54 @@
+//! Which jobs have lost an executor that ran tasks of theirs.
+//!
+//! Ballista runs such tasks again, and those that had read their output. But it does not take back what a stage had
+//! already handed on before it is run again: with tasks of several partitions, rows arrive twice (TPC-H with executors
+//! killed at random: 7 wrong answers of 44). So a job that has lost an executor fails, and its server runs the query again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ballista_scheduler::cluster::{ClusterStateEvent, ClusterStateEventStream};
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::fairness::FairShares;
+
+#[derive(Debug)]
+pub(crate) struct Losses {
+    policy: Arc<FairShares>,
+    /// As many as there were executors: each start has an id of its own.
+    removed: Mutex<HashSet<String>>,
+    changes: watch::Sender<()>,
+}
+
+impl Losses {
+    pub(crate) fn new(policy: Arc<FairShares>) -> Self {
+        Self { policy, removed: Mutex::default(), changes: watch::Sender::new(()) }
+    }
+
+    /// Takes note of executors that are removed, until there are no more events.
+    pub(crate) async fn watch(self: Arc<Self>, mut events: ClusterStateEventStream) {
+        while let Some(event) = events.next().await {
+            if let ClusterStateEvent::RemovedExecutor { executor_id } = event {
+                self.removed.lock().insert(executor_id);
+                self.changes.send_replace(());
+            }
+        }
+    }
+
+    /// Changes with every executor that is removed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn has_lost(&self, job_id: &str) -> bool {
+        let removed = self.removed.lock();
+        self.policy.executors_of(job_id).iter().any(|executor| removed.contains(executor))
+    }
+
+    /// The job has ended.
+    pub(crate) fn forget(&self, job_id: &str) {
+        self.policy.forget(job_id);
+    }
+}
