@@ -50,6 +50,7 @@ pub use interrupt::Interrupt;
 pub use memory::{sort_spill_reservation, sweep_directory};
 pub use object_store::ObjectStores;
 pub use remote_cluster::RemoteCluster;
+pub use repeat::INPUT_LOST;
 pub use router::Route;
 pub use session_state::{cluster_session_config, cluster_session_state, runtime_env};
 pub use task_join::plain_joins;

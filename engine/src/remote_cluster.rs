@@ -63,8 +63,7 @@ impl RemoteCluster {
     /// What the cluster has now.
     pub async fn state(&self) -> Result<ClusterState> {
         let known = self.state.lock().clone();
-        if let Some((at, state)) = known.filter(|(at, _)| at.elapsed() < STATE_LIFE) {
-            let _ = at;
+        if let Some((_, state)) = known.filter(|(at, _)| at.elapsed() < STATE_LIFE) {
             return Ok(state);
         }
         let state: ClusterState = self.call(STATE, Done {}).await?;

@@ -89,7 +89,10 @@ impl Run {
 }
 
 /// What the scheduler says of jobs that it gave up because of their executors.
-const LOSSES: [&str; 3] = ["rejected by executor", "times, most recent failure reason", "no executors"];
+const LOSSES: [&str; 4] = [INPUT_LOST, "rejected by executor", "times, most recent failure reason", "no executors"];
+
+/// What our scheduler and executors say.
+pub const INPUT_LOST: &str = "what the query had computed was lost with an executor";
 
 impl Error {
     /// Whether scheduler, executors or the network between were the cause, and not the query.

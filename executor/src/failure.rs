@@ -3,6 +3,7 @@
 use ballista_core::error::BallistaError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use engine::INPUT_LOST;
 
 /// The error as the scheduler is to see it.
 ///
@@ -10,7 +11,7 @@ use datafusion::error::DataFusionError;
 /// hand on some of its rows twice. The server runs such a query again.
 pub(crate) fn of_task(error: BallistaError) -> BallistaError {
     match is_lost_input(&error) {
-        true => BallistaError::General(format!("its input was lost or rejected by executor: {error}")),
+        true => BallistaError::General(format!("{INPUT_LOST}: {error}")),
         false => error,
     }
 }
@@ -46,7 +47,7 @@ mod tests {
         let gone = BallistaError::FetchFailed("executor".into(), 1, 2, "refused".into());
         for error in [broken.into(), gone] {
             let failed = FailedTask::from(of_task(error));
-            assert!(!failed.retryable && failed.error.contains("rejected by executor"), "{failed:?}");
+            assert!(!failed.retryable && failed.error.contains(INPUT_LOST), "{failed:?}");
         }
     }
 
@@ -57,7 +58,7 @@ mod tests {
             DataFusionError::ArrowError(Box::new(ArrowError::IpcError("a file is cut off".into())), None),
         ] {
             let failed = FailedTask::from(of_task(error.into()));
-            assert!(!failed.retryable && !failed.error.contains("rejected by executor"), "{failed:?}");
+            assert!(!failed.retryable && !failed.error.contains(INPUT_LOST), "{failed:?}");
         }
     }
 }

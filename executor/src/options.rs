@@ -4,13 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Command};
-use process::config::{self, ByteSize, Error, Port, ProcessOptions, Sources};
+use process::config::{
+    self, ByteSize, Error, Port, ProcessOptions, Sources, at_least_one, default_memory_bytes, parse_memory,
+};
 use process::{build_info, machine};
-
-/// What is left of the machine is for decoding buffers, shuffle writers and the page cache.
-const MEMORY_SHARE: f64 = 0.6;
-/// Below this not even a sort of one batch gets its reservation.
-const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
 /// Everything `arbalest-executor` is configured by.
 #[derive(Clone, Debug)]
@@ -34,7 +31,6 @@ impl ProcessConfig {
         let about = "Runs tasks of queries, keeps their shuffle files and serves their results";
         let command = Command::new("arbalest-executor").version(build_info::VERSION).about(about);
         let options: ExecutorOptions = config::load(command, None, sources)?;
-        let share = || ((machine::memory_bytes() as f64 * MEMORY_SHARE) as u64).max(MEMORY_BYTES_MIN);
         Ok(Self {
             scheduler: options.scheduler,
             listen: options.listen,
@@ -43,7 +39,7 @@ impl ProcessConfig {
             web: options.web_port.number().map(|port| SocketAddr::new(options.listen, port)),
             work_dir: options.work_dir.unwrap_or_else(|| std::env::temp_dir().join("arbalest-executor")),
             vcores: options.vcores.unwrap_or_else(machine::cores),
-            memory_bytes: options.memory.map_or_else(share, |ByteSize(bytes)| bytes),
+            memory_bytes: options.memory.map_or_else(default_memory_bytes, |ByteSize(bytes)| bytes),
             process: options.process,
         })
     }
@@ -94,20 +90,5 @@ fn parse_scheduler(text: &str) -> Result<String, &'static str> {
     match host.is_empty() {
         true => Err("the URL names no host"),
         false => Ok(text.to_owned()),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, &'static str> {
-    match text.parse() {
-        Ok(0) => Err("at least one is needed"),
-        Ok(count) => Ok(count),
-        Err(_) => Err("a whole number is needed"),
-    }
-}
-
-fn parse_memory(text: &str) -> Result<ByteSize, String> {
-    match text.parse()? {
-        ByteSize(bytes) if bytes < MEMORY_BYTES_MIN => Err("at least 64MiB are needed to run tasks".into()),
-        size => Ok(size),
     }
 }

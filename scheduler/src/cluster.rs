@@ -65,7 +65,7 @@ impl Cluster for InProcessCluster {
         let JobSubmission { name, context, plan } = submission;
         let id = self.server.submit_physical_plan(&name, context, plan, Some(statuses)).await.map_err(unreachable)?;
         let (events, job_events) = mpsc::channel(STATUSES_MAX);
-        tokio::spawn(translate(received, events));
+        tokio::spawn(translate(id.to_string(), Arc::clone(&self.losses), received, events));
         Ok((JobId(id.to_string()), job_events))
     }
 
@@ -96,9 +96,14 @@ fn unreachable(error: ballista_core::error::BallistaError) -> Error {
 }
 
 /// Ballista's statuses as events, until the job ends or nobody listens.
-async fn translate(mut statuses: mpsc::Receiver<JobStatus>, events: mpsc::Sender<JobEvent>) {
+async fn translate(
+    job_id: String,
+    losses: Arc<Losses>,
+    mut statuses: mpsc::Receiver<JobStatus>,
+    events: mpsc::Sender<JobEvent>,
+) {
     while let Some(status) = statuses.recv().await {
-        let Some(event) = event_of(status) else { continue };
+        let Some(event) = event_of(losses.checked(&job_id, status)) else { continue };
         let terminal = event.is_terminal();
         if events.send(event).await.is_err() || terminal {
             return;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ballista_core::extension::SessionConfigHelperExt;
-use ballista_core::serde::protobuf::{FailedJob, JobStatus, job_status};
+use ballista_core::serde::protobuf::{JobStatus, job_status};
 use datafusion::prelude::SessionContext;
 use datafusion_proto::physical_plan::AsExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
@@ -29,7 +29,7 @@ use tracing::{info, warn};
 
 use crate::Ballista;
 use crate::cluster::{InProcessCluster, STATUSES_MAX};
-use crate::losses::Losses;
+use crate::losses::{Losses, lost};
 
 /// How long a query waits for a first executor, which may be about to start.
 const EXECUTOR_PATIENCE: Duration = Duration::from_secs(10);
@@ -82,7 +82,7 @@ impl ClusterService {
         let updates = Updates {
             job_id: job_id.clone(),
             statuses: received,
-            server: self.server.clone(),
+            cluster: Arc::clone(&self.cluster),
             losses: Arc::clone(&self.losses),
             changes: self.losses.changes(),
             ended: false,
@@ -134,7 +134,7 @@ impl Drop for Counted {
 struct Updates {
     job_id: String,
     statuses: mpsc::Receiver<JobStatus>,
-    server: Ballista,
+    cluster: Arc<InProcessCluster>,
     losses: Arc<Losses>,
     changes: watch::Receiver<()>,
     /// The job has ended.
@@ -155,25 +155,17 @@ impl Updates {
                     if !self.losses.has_lost(&self.job_id) {
                         continue;
                     }
-                    self.lost()
+                    self.given_up = true;
+                    lost(&self.job_id)
                 }
                 status = self.statuses.recv() => {
                     let status = status?;
-                    self.ended |= matches!(status.status, Some(job_status::Status::Failed(_) | job_status::Status::Successful(_)));
-                    let is_result = matches!(status.status, Some(job_status::Status::Successful(_)));
-                    if is_result && self.losses.has_lost(&self.job_id) { self.lost() } else { status }
+                    self.ended |= is_last(&status);
+                    self.losses.checked(&self.job_id, status)
                 }
             };
             return Some(JobUpdate { job_id: self.job_id.clone(), status: Some(status) });
         }
-    }
-
-    fn lost(&mut self) -> JobStatus {
-        self.given_up = true;
-        let error = "there are no executors left that hold all of its input".to_owned();
-        let failed = FailedJob { error, queued_at: 0, started_at: 0, ended_at: 0 };
-        let status = Some(job_status::Status::Failed(failed));
-        JobStatus { job_id: self.job_id.clone(), job_name: String::new(), status }
     }
 }
 
@@ -184,14 +176,23 @@ impl Drop for Updates {
         if self.ended {
             return;
         }
-        let (server, job_id) = (self.server.clone(), self.job_id.clone());
+        let (cluster, id) = (Arc::clone(&self.cluster), JobId(self.job_id.clone()));
+        let mut statuses = std::mem::replace(&mut self.statuses, mpsc::channel(1).1);
         runtime.spawn(async move {
-            info!(job_id, "nobody waits for this job any more, it is cancelled");
-            if let Err(error) = server.cancel_job(job_id.clone().into()).await {
-                warn!(job_id, %error, "cannot cancel job");
+            info!(job_id = %id, "nobody waits for this job any more, it is cancelled");
+            if let Err(error) = cluster.cancel(&id).await {
+                warn!(job_id = %id, %error, "cannot cancel job");
+            }
+            while statuses.recv().await.is_some_and(|status| !is_last(&status)) {}
+            if let Err(error) = cluster.clean(&id).await {
+                warn!(job_id = %id, %error, "cannot remove the files of a cancelled job");
             }
         });
     }
+}
+
+fn is_last(status: &JobStatus) -> bool {
+    matches!(status.status, Some(job_status::Status::Failed(_) | job_status::Status::Successful(_)))
 }
 
 type Handler<Q, A> = fn(ClusterService, Q) -> BoxFuture<'static, Result<A, Status>>;

@@ -7,7 +7,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use ballista_core::serde::protobuf::{FailedJob, JobStatus, job_status};
 use ballista_scheduler::cluster::{ClusterStateEvent, ClusterStateEventStream};
+use engine::INPUT_LOST;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -47,8 +49,20 @@ impl Losses {
         self.policy.executors_of(job_id).iter().any(|executor| removed.contains(executor))
     }
 
+    /// The status, or that the job has failed if its result cannot be trusted.
+    pub(crate) fn checked(&self, job_id: &str, status: JobStatus) -> JobStatus {
+        let is_result = matches!(status.status, Some(job_status::Status::Successful(_)));
+        if is_result && self.has_lost(job_id) { lost(job_id) } else { status }
+    }
+
     /// The job has ended.
     pub(crate) fn forget(&self, job_id: &str) {
         self.policy.forget(job_id);
     }
+}
+
+/// The status of a job that has lost an executor.
+pub(crate) fn lost(job_id: &str) -> JobStatus {
+    let failed = FailedJob { error: INPUT_LOST.to_owned(), queued_at: 0, started_at: 0, ended_at: 0 };
+    JobStatus { job_id: job_id.to_owned(), job_name: String::new(), status: Some(job_status::Status::Failed(failed)) }
 }

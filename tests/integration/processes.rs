@@ -94,6 +94,7 @@ async fn so_does_one_whose_client_or_server_is_gone() {
     crate::server::signal(server.process_id(), "KILL");
     until("no task runs", async || cluster.tasks().await == 0.0).await;
     assert!(query.await.unwrap().is_err());
+    until("no file is left", async || cluster.files().is_empty()).await;
     let client = connect(other.postgres()).await;
     assert_eq!(value(&client, "SELECT count(*) FROM nation WHERE n_name > 'A'").await.as_deref(), Some("25"));
 }

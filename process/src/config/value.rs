@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::machine;
+
 /// A port to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
@@ -92,6 +94,33 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}
+
+/// Below this not even a sort of one batch gets its reservation.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+
+/// How much memory queries may hold.
+pub fn parse_memory(text: &str) -> Result<ByteSize, String> {
+    match text.parse()? {
+        ByteSize(bytes) if bytes < MEMORY_BYTES_MIN => Err("at least 64MiB are needed to run queries".into()),
+        size => Ok(size),
+    }
+}
+
+/// How much memory queries may hold unless somebody says: what is left of the machine is for results on their way out,
+/// decoding buffers, shuffle writers, the catalog and the page cache.
+pub fn default_memory_bytes() -> u64 {
+    const SHARE: f64 = 0.6;
+    ((machine::memory_bytes() as f64 * SHARE) as u64).max(MEMORY_BYTES_MIN)
+}
+
+/// A count of which zero makes no sense.
+pub fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(0) => Err("at least one is needed"),
+        Ok(count) => Ok(count),
+        Err(_) => Err("a whole number is needed"),
+    }
 }
 
 #[cfg(test)]

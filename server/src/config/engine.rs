@@ -3,18 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use process::config::ByteSize;
+use process::config::{ByteSize, at_least_one, default_memory_bytes, parse_memory};
 use process::machine;
 use url::Url;
 
-use super::listen::at_least_one;
-
-/// What is left of the machine is for results on their way out, decoding buffers, the catalog and the page cache.
-const MEMORY_SHARE: f64 = 0.6;
 /// A query that reads no more is answered before a cluster of other machines has cut it into stages.
 const LOCAL_BYTES_MAX_WITH_CLUSTER: u64 = 256 << 20;
-/// Below this not even a sort of one batch gets its reservation.
-const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
@@ -68,10 +62,7 @@ pub(super) struct EngineOptions {
 
 impl EngineOptions {
     pub(super) fn into_settings(self, data_dir: &Path) -> EngineSettings {
-        let memory_bytes = match self.memory {
-            Some(ByteSize(bytes)) => bytes,
-            None => ((machine::memory_bytes() as f64 * MEMORY_SHARE) as u64).max(MEMORY_BYTES_MIN),
-        };
+        let memory_bytes = self.memory.map_or_else(default_memory_bytes, |ByteSize(bytes)| bytes);
         let local_bytes_max = match (self.local_max_bytes, &self.scheduler) {
             (Some(ByteSize(bytes)), _) => bytes,
             (None, Some(_)) => LOCAL_BYTES_MAX_WITH_CLUSTER,
@@ -86,13 +77,6 @@ impl EngineOptions {
             local_bytes_max,
             scheduler: self.scheduler,
         }
-    }
-}
-
-fn parse_memory(text: &str) -> Result<ByteSize, String> {
-    match text.parse()? {
-        ByteSize(bytes) if bytes < MEMORY_BYTES_MIN => Err("at least 64MiB are needed to run queries".into()),
-        size => Ok(size),
     }
 }
 

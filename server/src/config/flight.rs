@@ -3,9 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use clap::Args;
-use process::config::Port;
-
-use super::listen::at_least_one;
+use process::config::{Port, at_least_one};
 
 #[derive(Clone, Debug)]
 pub struct FlightConfig {

@@ -21,12 +21,3 @@ impl FromStr for ListenAddress {
         Ok(Self(address))
     }
 }
-
-/// A count of which zero makes no sense.
-pub(super) fn at_least_one(text: &str) -> Result<usize, &'static str> {
-    match text.parse() {
-        Ok(0) => Err("at least one is needed"),
-        Ok(count) => Ok(count),
-        Err(_) => Err("a whole number is needed"),
-    }
-}
