@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::object_store::ObjectStores;
 
 /// Largest gRPC message between server, scheduler and executors. A task carries its whole plan with every file name, so
 /// that a table of 10,000 files needs far more than tonic's 4 MiB or Ballista's 16 MiB.
@@ -18,6 +21,7 @@ pub struct EngineConfig {
     pub parallelism: usize,
     /// A query that reads at most this many bytes (exact statistics, after pruning) stays in this process.
     pub local_bytes_max: u64,
+    pub object_stores: Arc<ObjectStores>,
 }
 
 /// Where a query is to run.

@@ -100,15 +100,17 @@ fn push(
     Ok(restored.data)
 }
 
-/// The scan with its filters applied to each row; `None` if none of them is `selective`.
+/// The scan with its filters applied to each row; `None` if one of them is not `selective`, which would be applied so too.
 fn with_row_filter(
     plan: &Arc<dyn ExecutionPlan>,
     selective: &HashSet<u64>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some((scan, source)) = parquet(plan) else { return Ok(None) };
     let Some(predicate) = source.filter() else { return Ok(None) };
-    if !is_one_of(&predicate, selective)? {
-        return Ok(None);
+    for filter in split_conjunction(&predicate) {
+        if !is_one_of(filter, selective)? {
+            return Ok(None);
+        }
     }
     let source = source.clone().with_pushdown_filters(true);
     let scan = FileScanConfigBuilder::from(scan.clone()).with_source(Arc::new(source)).build();

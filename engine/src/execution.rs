@@ -6,9 +6,11 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::CatalogProviderList;
 use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
@@ -20,12 +22,14 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::job::conform;
 use crate::metrics;
+use crate::object_store::ObjectStores;
 use crate::repeat::{PAUSE, Query};
 use crate::router::{self, Route};
 use crate::session_state::{
     cluster_session_config, cluster_session_state, local_session_config, local_session_state, runtime_env,
 };
-use crate::threads::QueryThreads;
+use crate::spilling_joins;
+use crate::threads::{QueryHandle, QueryThreads};
 use crate::validator;
 
 /// The rows of a query. Dropping them stops the query, here or on the cluster.
@@ -46,12 +50,14 @@ pub struct Engine {
 #[derive(Clone, Debug)]
 pub struct LocalPlan {
     pub physical: Arc<dyn ExecutionPlan>,
+    logical: LogicalPlan,
 }
 
 /// A query planned for the cluster, which can run it.
 #[derive(Clone, Debug)]
 pub struct ClusterPlan {
     pub physical: Arc<dyn ExecutionPlan>,
+    logical: LogicalPlan,
     state: SessionState,
 }
 
@@ -61,7 +67,7 @@ impl Engine {
             location: config.spill_dir.display().to_string(),
             message: format!("the spill directory cannot be emptied: {error}"),
         })?;
-        let runtime = runtime_env(config.memory_bytes, &config.spill_dir)?;
+        let runtime = runtime_env(config.memory_bytes, &config.spill_dir, Arc::clone(&config.object_stores))?;
         let local = local_session_state(local_session_config(config.parallelism, config.memory_bytes), Arc::clone(&runtime));
         let distributed = cluster_session_state(cluster_session_config(), Some(runtime))?;
         let threads = QueryThreads::start(config.parallelism)?;
@@ -99,7 +105,7 @@ impl Engine {
 
     /// Plans `logical` for this process with a state from [`Engine::local_state`].
     pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
-        Ok(LocalPlan { physical: state.create_physical_plan(logical).await? })
+        Ok(LocalPlan { physical: state.create_physical_plan(logical).await?, logical: logical.clone() })
     }
 
     /// Where a query should run that may run anywhere. Whether the cluster can run it is not asked.
@@ -120,24 +126,83 @@ impl Engine {
         if let Some(reason) = validator::refusal(&physical) {
             return Err(reason);
         }
-        Ok(ClusterPlan { physical, state })
+        Ok(ClusterPlan { physical, logical: logical.clone(), state })
     }
 
     /// Runs a plan in this process.
     pub fn run_local(&self, state: &SessionState, planned: &LocalPlan) -> Execution {
-        metrics::query_routed(&Route::Local { reason: String::new() });
-        let (plan, context, interrupt) = (Arc::clone(&planned.physical), state.task_ctx(), Interrupt::new());
-        let installed = interrupt.clone();
-        self.threads.run(move || Ok(execute_stream(installed.install(plan)?, context)?), interrupt)
+        let running = metrics::RunningQuery::start(&Route::Local { reason: String::new() });
+        let threads = self.threads.handle();
+        let run = LocalRun { threads, object_stores: Arc::clone(&self.config.object_stores), context: state.task_ctx() };
+        let first = run.start(Arc::clone(&planned.physical), running);
+        if !spilling_joins::has_hash_joins(planned.physical.as_ref()) {
+            return first;
+        }
+        let (logical, state) = (planned.logical.clone(), state.clone());
+        spilling_joins::or_again(first, move || {
+            Box::pin(async move {
+                let running = metrics::RunningQuery::start(&Route::Local { reason: String::new() });
+                let state = spilling_joins::with_sorted_joins(&state);
+                let physical = run.threads.plan(state, logical).await?;
+                Ok(run.start(physical, running))
+            })
+        })
     }
 
     /// Runs a plan on the cluster, which starts when the first batch is asked for. Its batches are given the types of `schema`.
     pub fn run_distributed(&self, name: String, plan: ClusterPlan, schema: SchemaRef) -> Result<Execution> {
-        metrics::query_routed(&Route::Distributed { reason: String::new() });
+        let running = metrics::RunningQuery::start(&Route::Distributed { reason: String::new() });
         let cluster = self.cluster.clone().ok_or(Error::NoCluster)?;
-        let context = Arc::new(SessionContext::new_with_state(plan.state));
-        let rows = Query { cluster, name, context, plan: plan.physical, pause: PAUSE }.run();
-        Ok(rows.map(move |batch| conform(&batch?, &schema)).boxed())
+        let ClusterPlan { physical, logical, state } = plan;
+        let query = move |state: SessionState, plan: Arc<dyn ExecutionPlan>| {
+            let context = Arc::new(SessionContext::new_with_state(state));
+            Query { cluster: Arc::clone(&cluster), name: name.clone(), context, plan, pause: PAUSE }.run()
+        };
+        let has_hash_joins = spilling_joins::has_hash_joins(physical.as_ref());
+        let mut rows = query(state.clone(), physical);
+        if has_hash_joins {
+            let threads = self.threads.handle();
+            rows = spilling_joins::or_again(rows, move || {
+                Box::pin(async move {
+                    let state = spilling_joins::with_sorted_joins(&state);
+                    let plan = threads.plan(state.clone(), logical).await?;
+                    match validator::refusal(&plan) {
+                        Some(reason) => Err(Error::NotDistributable { reason }),
+                        None => Ok(query(state, plan)),
+                    }
+                })
+            });
+        }
+        let rows = rows.map(move |batch| {
+            let _until_dropped = &running;
+            conform(&batch?, &schema)
+        });
+        Ok(rows.boxed())
+    }
+}
+
+/// What a query that runs in this process needs.
+struct LocalRun {
+    threads: QueryHandle,
+    object_stores: Arc<ObjectStores>,
+    context: Arc<TaskContext>,
+}
+
+impl LocalRun {
+    fn start(&self, plan: Arc<dyn ExecutionPlan>, mut running: metrics::RunningQuery) -> Execution {
+        let (stores, context, interrupt) = (Arc::clone(&self.object_stores), Arc::clone(&self.context), Interrupt::new());
+        let installed = interrupt.clone();
+        let open = move || {
+            let plan = installed.install(stores.cached(plan, &context.runtime_env())?)?;
+            running.plan = Some(Arc::clone(&plan));
+            let rows = execute_stream(plan, context)?;
+            let schema = rows.schema();
+            let rows = rows.inspect(move |_| {
+                let _until_dropped = &running;
+            });
+            Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)) as SendableRecordBatchStream)
+        };
+        self.threads.run(open, interrupt)
     }
 }
 

@@ -1,56 +1,64 @@
-//! URL → object store. One client per scheme and bucket, made at first use and shared by every query.
+//! URL → object store. One client per scheme, bucket and secret, made at first use and shared by every query.
 
+mod client;
 mod local_files;
+mod parts;
+mod remote;
+mod secrets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectStore;
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::http::HttpBuilder;
 use parking_lot::RwLock;
 use url::Url;
 
-use local_files::LocalFiles;
+pub use secrets::Secrets;
 
-/// The object stores of a process. Credentials come from the environment or the instance's role, never from a query.
-#[derive(Debug, Default)]
+use local_files::LocalFiles;
+use parts::Parts;
+use remote::RemoteStore;
+
+/// The object stores of a process. Credentials come from its secrets, the environment or the machine's role, never from a
+/// query.
+#[derive(Debug)]
 pub struct ObjectStores {
     stores: RwLock<HashMap<String, Arc<dyn ObjectStore>>>,
+    secrets: Secrets,
+    /// `None` if nothing is kept.
+    parts: Option<Parts>,
 }
 
 impl ObjectStores {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self::default())
+    /// Up to `cache_bytes` of remote files are kept in memory.
+    pub fn new(secrets: Secrets, cache_bytes: u64) -> Arc<Self> {
+        let parts = (cache_bytes > 0).then(|| Parts::new(cache_bytes));
+        Arc::new(Self { stores: RwLock::default(), secrets, parts })
     }
 
-    fn open(url: &Url) -> Result<Arc<dyn ObjectStore>> {
-        let bucket = || {
-            url.host_str()
-                .map(str::to_owned)
-                .ok_or_else(|| DataFusionError::Configuration(format!("{url}: the URL names no bucket")))
-        };
-        let store: Arc<dyn ObjectStore> = match url.scheme() {
-            "file" => Arc::new(LocalFiles::default()),
-            "s3" | "s3a" => Arc::new(
-                AmazonS3Builder::from_env().with_bucket_name(bucket()?).with_allow_http(true).build()?,
-            ),
-            "gs" | "gcs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket()?).build()?),
-            "az" | "azure" | "abfs" | "abfss" => {
-                Arc::new(MicrosoftAzureBuilder::from_env().with_container_name(bucket()?).build()?)
-            }
-            "http" | "https" => Arc::new(HttpBuilder::new().with_url(store_key(url)).build()?),
-            scheme => {
-                return Err(DataFusionError::Configuration(format!(
-                    "{url}: locations of scheme {scheme}:// are not supported; use a path or file, s3, gs, az or http(s)"
-                )));
-            }
-        };
-        Ok(store)
+    /// For a process that passes plans on and reads no file itself.
+    pub fn unread() -> Arc<Self> {
+        Self::new(Secrets::default(), 0)
+    }
+
+    /// The plan with its scans of remote files reading through this process's cache.
+    pub fn cached(&self, plan: Arc<dyn ExecutionPlan>, runtime: &RuntimeEnv) -> Result<Arc<dyn ExecutionPlan>> {
+        match &self.parts {
+            Some(parts) => parts::cached(plan, parts, runtime),
+            None => Ok(plan),
+        }
+    }
+
+    fn open(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        if url.scheme() == "file" {
+            return Ok(Arc::new(LocalFiles::default()));
+        }
+        client::check(url).map_err(DataFusionError::Configuration)?;
+        Ok(Arc::new(RemoteStore::new(url.clone(), self.secrets.clone())))
     }
 }
 
@@ -71,31 +79,50 @@ impl ObjectStoreRegistry for ObjectStores {
         if let Some(store) = self.stores.read().get(&key) {
             return Ok(Arc::clone(store));
         }
-        let store = Self::open(url)?;
+        let store = self.open(url)?;
         Ok(Arc::clone(self.stores.write().entry(key).or_insert(store)))
     }
 }
 
-/// Scheme, host and port: what one client serves.
+/// Scheme, secret, host and port: what one client serves.
 fn store_key(url: &Url) -> String {
-    format!("{}://{}", url.scheme(), &url[url::Position::BeforeHost..url::Position::AfterPort])
+    format!("{}://{}", url.scheme(), &url[url::Position::BeforeUsername..url::Position::AfterPort])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_client_serves_a_bucket() {
-        let stores = ObjectStores::new();
-        let a = stores.get_store(&Url::parse("file:///tmp/a").expect("url")).expect("store");
-        let b = stores.get_store(&Url::parse("file:///var/b").expect("url")).expect("store");
-        assert!(Arc::ptr_eq(&a, &b));
+    fn stores() -> Arc<ObjectStores> {
+        ObjectStores::new(Secrets::default(), 0)
+    }
+
+    fn get(stores: &ObjectStores, url: &str) -> Result<Arc<dyn ObjectStore>> {
+        stores.get_store(&Url::parse(url).expect("url"))
     }
 
     #[test]
-    fn an_unknown_scheme_is_named() {
-        let error = ObjectStores::new().get_store(&Url::parse("ftp://host/x").expect("url")).expect_err("refused");
-        assert!(error.to_string().contains("ftp://"), "{error}");
+    fn one_client_serves_a_bucket_and_secret() {
+        let stores = stores();
+        let client = |url: &str| get(&stores, url).expect("store");
+        assert!(Arc::ptr_eq(&client("file:///tmp/a"), &client("file:///var/b")));
+        assert!(Arc::ptr_eq(&client("s3://lake@bucket/a"), &client("s3://lake@bucket/b/c")));
+        assert!(!Arc::ptr_eq(&client("s3://lake@bucket/a"), &client("s3://bucket/a")));
+        assert!(!Arc::ptr_eq(&client("s3://lake@bucket/a"), &client("s3://lake@other/a")));
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_served_is_explained_without_its_password() {
+        for (url, expected) in [("ftp://host/x", "ftp://"), ("s3://key:canary@bucket/x", "must not hold credentials")] {
+            let error = get(&stores(), url).expect_err("refused").to_string();
+            assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_missing_is_named() {
+        let store = get(&stores(), "s3://pond@bucket/x").expect("a store for plans");
+        let error = store.list_with_delimiter(None).await.expect_err("no secret");
+        assert!(error.to_string().contains("no secret named pond"), "{error}");
     }
 }

@@ -12,6 +12,7 @@ use tracing::warn;
 
 use crate::cluster::{Cluster, JobSubmission};
 use crate::error::{Error, Result};
+use crate::fault::Fault;
 use crate::job::run_job;
 use crate::metrics;
 
@@ -81,7 +82,7 @@ impl Run {
                 }
                 next => {
                     self.has_sent |= matches!(&next, Some(Ok(batch)) if batch.num_rows() > 0);
-                    return next;
+                    return next.map(|next| next.map_err(Error::of_loss));
                 }
             }
         }
@@ -100,10 +101,35 @@ impl Error {
         match self {
             // Without executors the scheduler has waited for one already.
             Self::JobLost | Self::Unreachable { .. } => true,
-            Self::JobFailed { message } => LOSSES.iter().any(|loss| message.contains(loss)),
+            // A fault of a store or disk was tried again where it occurred.
+            Self::JobFailed { message } => {
+                let is_loss = LOSSES.iter().any(|loss| message.contains(loss)) || is_broken_connection(message);
+                is_loss && Fault::from_text(message).is_none()
+            }
+            Self::DataFusion(error) => is_broken_connection(&error.find_root().strip_backtrace()),
             _ => false,
         }
     }
+
+    /// The error for somebody who cannot run the query again.
+    fn of_loss(self) -> Self {
+        match self {
+            Self::JobFailed { message } if is_broken_connection(&message) => {
+                Self::Unreachable { peer: "an executor".into(), message: "the connection broke".into() }
+            }
+            Self::DataFusion(error) if is_broken_connection(&error.find_root().strip_backtrace()) => {
+                Self::Unreachable { peer: "an executor".into(), message: "the connection broke".into() }
+            }
+            error => error,
+        }
+    }
+}
+
+/// What gRPC says of a peer that is gone. Nothing in this process or on a disk is described so.
+fn is_broken_connection(message: &str) -> bool {
+    ["h2 protocol error", "transport error", "error reading a body from connection", "tcp connect error"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 #[cfg(test)]

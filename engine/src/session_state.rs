@@ -33,13 +33,17 @@ const BUILD_BYTES_MAX: usize = 128 << 20;
 const BUILD_ROWS_MAX: usize = 5_000_000;
 
 /// Memory, spill directory, object stores and caches for queries that run in one process.
-pub fn runtime_env(memory_bytes: usize, spill_dir: &std::path::Path) -> Result<Arc<RuntimeEnv>> {
+pub fn runtime_env(
+    memory_bytes: usize,
+    spill_dir: &std::path::Path,
+    object_stores: Arc<ObjectStores>,
+) -> Result<Arc<RuntimeEnv>> {
     RuntimeEnvBuilder::new()
         .with_memory_pool(memory_pool(memory_bytes))
         .with_disk_manager_builder(
             DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()])),
         )
-        .with_object_store_registry(ObjectStores::new())
+        .with_object_store_registry(object_stores)
         // Files come, go and change while they are served.
         .with_object_list_cache_limit(0)
         .build_arc()
@@ -110,10 +114,12 @@ pub(crate) fn local_session_state(config: SessionConfig, runtime: Arc<RuntimeEnv
 /// The state of a plan for the cluster. `config` must come from [`cluster_session_config`]; a plain one is upgraded.
 pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeEnv>>) -> Result<SessionState> {
     let config = config.upgrade_for_ballista();
-    let mut builder = SessionStateBuilder::new().with_config(config);
-    if let Some(runtime) = runtime {
-        builder = builder.with_runtime_env(runtime);
-    }
+    let runtime = match runtime {
+        Some(runtime) => runtime,
+        // Plans name stores, and are decoded where nobody reads them.
+        None => RuntimeEnvBuilder::new().with_object_store_registry(ObjectStores::unread()).build_arc()?,
+    };
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
     let builder = builder.with_optimizer_rules(rules).with_optimizer_rule(Arc::new(SemiJoinsFirst));
     let builder = builder.with_physical_optimizer_rules(physical_rules::cluster());

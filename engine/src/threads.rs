@@ -1,7 +1,12 @@
 //! The threads on which queries compute, so that those that serve connections answer while every core is busy.
 
+use std::sync::Arc;
+
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::{self, StreamExt};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
@@ -35,6 +40,25 @@ impl QueryThreads {
         Ok(Self { threads: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
+    pub(crate) fn handle(&self) -> QueryHandle {
+        QueryHandle(self.threads.clone())
+    }
+}
+
+/// Lets others compute on the threads while they are there.
+#[derive(Clone, Debug)]
+pub(crate) struct QueryHandle(Handle);
+
+impl QueryHandle {
+    /// Plans where the stack is deep enough for any query.
+    pub(crate) async fn plan(&self, state: SessionState, logical: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        let planned = self.0.spawn(async move { state.create_physical_plan(&logical).await });
+        match planned.await {
+            Ok(planned) => Ok(planned?),
+            Err(error) => Err(Error::Panicked { message: error.to_string() }),
+        }
+    }
+
     /// The rows of the stream that `open` makes, computed here. Dropping them ends the work.
     pub(crate) fn run(
         &self,
@@ -42,7 +66,7 @@ impl QueryThreads {
         interrupt: Interrupt,
     ) -> Execution {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-        let work = self.threads.spawn(async move {
+        let work = self.0.spawn(async move {
             let mut rows = match open() {
                 Ok(rows) => rows,
                 Err(error) => return drop(sender.send(Err(error)).await),

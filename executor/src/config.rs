@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine::ObjectStores;
 
 #[derive(Clone, Debug)]
 pub struct ExecutorConfig {
@@ -18,6 +21,7 @@ pub struct ExecutorConfig {
     pub vcores: usize,
     /// Memory that tasks may hold before they spill, in bytes, shared evenly by the vcores.
     pub memory_bytes: usize,
+    pub object_stores: Arc<ObjectStores>,
 }
 
 impl ExecutorConfig {

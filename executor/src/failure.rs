@@ -1,18 +1,45 @@
 //! Which failures of a task end its job, so that the query is run again as a whole.
 
+use std::io;
+
 use ballista_core::error::BallistaError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
-use engine::INPUT_LOST;
+use engine::{Fault, FaultKind, INPUT_LOST};
 
-/// The error as the scheduler is to see it.
+/// The error as the scheduler is to see it. `node` is what the user is told of this executor.
 ///
 /// A task that cannot read the output of another executor ends its job: Ballista would run that output's stage again and
-/// hand on some of its rows twice. The server runs such a query again.
-pub(crate) fn of_task(error: BallistaError) -> BallistaError {
-    match is_lost_input(&error) {
-        true => BallistaError::General(format!("{INPUT_LOST}: {error}")),
-        false => error,
+/// hand on some of its rows twice. The server runs such a query again. A fault that may pass, or that another executor may
+/// not have, leaves the task to be run once more.
+pub(crate) fn of_task(error: BallistaError, node: &str) -> BallistaError {
+    if is_lost_input(&error) {
+        return BallistaError::General(format!("{INPUT_LOST}: {error}"));
+    }
+    match fault(&error) {
+        Some(mut fault) => {
+            fault.message.push_str(&format!(" (on executor {node})"));
+            match fault.kind {
+                FaultKind::Io | FaultKind::DiskFull => BallistaError::IoError(io::Error::other(fault.to_text())),
+                FaultKind::Denied | FaultKind::Missing | FaultKind::Corrupt => BallistaError::General(fault.to_text()),
+            }
+        }
+        None => error,
+    }
+}
+
+fn fault(error: &BallistaError) -> Option<Fault> {
+    match error {
+        BallistaError::DataFusionError(error) => match error.find_root() {
+            DataFusionError::External(error) => fault(error.downcast_ref()?),
+            root => Fault::of(root),
+        },
+        BallistaError::IoError(error) => Some(Fault::of_io(error)),
+        BallistaError::ArrowError(error) => match error.as_ref() {
+            ArrowError::IoError(_, error) => Some(Fault::of_io(error)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -46,7 +73,7 @@ mod tests {
         let broken = DataFusionError::ArrowError(Box::new(broken), None).context("while reading");
         let gone = BallistaError::FetchFailed("executor".into(), 1, 2, "refused".into());
         for error in [broken.into(), gone] {
-            let failed = FailedTask::from(of_task(error));
+            let failed = FailedTask::from(of_task(error, "here"));
             assert!(!failed.retryable && failed.error.contains(INPUT_LOST), "{failed:?}");
         }
     }
@@ -57,8 +84,24 @@ mod tests {
             DataFusionError::ArrowError(Box::new(ArrowError::DivideByZero), None),
             DataFusionError::ArrowError(Box::new(ArrowError::IpcError("a file is cut off".into())), None),
         ] {
-            let failed = FailedTask::from(of_task(error.into()));
+            let failed = FailedTask::from(of_task(error.into(), "here"));
             assert!(!failed.retryable && !failed.error.contains(INPUT_LOST), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_names_the_executor_and_may_pass() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        for (error, kind, is_tried_again) in [
+            (BallistaError::from(DataFusionError::IoError(full())), FaultKind::DiskFull, true),
+            (BallistaError::IoError(full()), FaultKind::DiskFull, true),
+            (DataFusionError::IoError(denied()).into(), FaultKind::Denied, false),
+        ] {
+            let failed = FailedTask::from(of_task(error, "node-7"));
+            let fault = Fault::from_text(&failed.error).expect("a fault");
+            assert_eq!((fault.kind, failed.retryable), (kind, is_tried_again), "{failed:?}");
+            assert!(fault.message.contains("node-7"), "{fault:?}");
         }
     }
 }

@@ -4,8 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Command};
+use engine::Secrets;
 use process::config::{
-    self, ByteSize, Error, Port, ProcessOptions, Sources, at_least_one, default_memory_bytes, parse_memory,
+    self, ByteSize, Error, Port, ProcessOptions, Sources, at_least_one, default_cache_bytes, default_memory_bytes,
+    parse_memory,
 };
 use process::{build_info, machine};
 
@@ -23,6 +25,9 @@ pub struct ProcessConfig {
     pub work_dir: PathBuf,
     pub vcores: usize,
     pub memory_bytes: u64,
+    pub secrets: Secrets,
+    /// Of remote files, kept in memory.
+    pub cache_bytes: u64,
     pub process: ProcessOptions,
 }
 
@@ -31,6 +36,7 @@ impl ProcessConfig {
         let about = "Runs tasks of queries, keeps their shuffle files and serves their results";
         let command = Command::new("arbalest-executor").version(build_info::VERSION).about(about);
         let options: ExecutorOptions = config::load(command, None, sources)?;
+        let memory_bytes = options.memory.map_or_else(default_memory_bytes, |ByteSize(bytes)| bytes);
         Ok(Self {
             scheduler: options.scheduler,
             listen: options.listen,
@@ -39,7 +45,9 @@ impl ProcessConfig {
             web: options.web_port.number().map(|port| SocketAddr::new(options.listen, port)),
             work_dir: options.work_dir.unwrap_or_else(|| std::env::temp_dir().join("arbalest-executor")),
             vcores: options.vcores.unwrap_or_else(machine::cores),
-            memory_bytes: options.memory.map_or_else(default_memory_bytes, |ByteSize(bytes)| bytes),
+            memory_bytes,
+            secrets: options.secrets.unwrap_or_default(),
+            cache_bytes: options.cache_memory.map_or_else(|| default_cache_bytes(memory_bytes), |ByteSize(bytes)| bytes),
             process: options.process,
         })
     }
@@ -80,6 +88,14 @@ struct ExecutorOptions {
     /// of the container's limit]
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<ByteSize>,
+
+    /// Memory for parts of remote files that were read before; 0 keeps none [default: a sixteenth of --memory]
+    #[arg(long, value_name = "SIZE")]
+    cache_memory: Option<ByteSize>,
+
+    /// TOML file of named credentials and endpoints of object stores, for locations such as s3://NAME@bucket/path
+    #[arg(long, value_name = "FILE", value_parser = Secrets::read)]
+    secrets: Option<Secrets>,
 
     #[command(flatten)]
     process: ProcessOptions,

@@ -1,7 +1,6 @@
 //! The runtime environments of tasks: caches, object stores and spill directory are shared by all. Memory is per task, and
 //! all tasks together stay within what the executor has.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::error::Result;
@@ -9,26 +8,37 @@ use datafusion::execution::memory_pool::{
     FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use engine::ObjectStores;
+
+use crate::ExecutorConfig;
 
 #[derive(Debug)]
 pub(crate) struct Resources {
     shared: Arc<RuntimeEnv>,
+    object_stores: Arc<ObjectStores>,
     /// What all tasks hold.
     all: Arc<dyn MemoryPool>,
     bytes_per_vcore: usize,
 }
 
 impl Resources {
-    /// `work_dir` must exist; spill files go into a directory of their own below it.
-    pub(crate) fn new(memory_bytes: usize, vcores: usize, work_dir: &Path) -> Result<Self> {
-        let shared = engine::runtime_env(memory_bytes, &work_dir.join("spill"))?;
+    /// The work directory must exist; spill files go into a directory of their own below it.
+    pub(crate) fn new(config: &ExecutorConfig) -> Result<Self> {
+        let (memory_bytes, object_stores) = (config.memory_bytes, Arc::clone(&config.object_stores));
+        let shared = engine::runtime_env(memory_bytes, &config.work_dir.join("spill"), Arc::clone(&object_stores))?;
         let all = Arc::new(GreedyMemoryPool::new(memory_bytes));
-        Ok(Self { shared, all, bytes_per_vcore: (memory_bytes / vcores.max(1)).max(1) })
+        Ok(Self { shared, object_stores, all, bytes_per_vcore: (memory_bytes / config.vcores.max(1)).max(1) })
     }
 
     /// For planning-like work that needs no memory of its own.
     pub(crate) fn shared(&self) -> Arc<RuntimeEnv> {
         Arc::clone(&self.shared)
+    }
+
+    /// The plan with its scans of remote files reading through the executor's cache.
+    pub(crate) fn cached(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.object_stores.cached(plan, &self.shared)
     }
 
     /// What each partition of a task's sort keeps for merging, in bytes.
@@ -97,12 +107,24 @@ impl MemoryPool for TaskPool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn tasks_have_a_share_each_and_no_more_than_all_together() {
         let directory = tempfile::tempdir().expect("a directory");
-        let resources = Resources::new(100, 2, directory.path()).expect("resources");
+        let resources = Resources::new(&ExecutorConfig {
+            scheduler: String::new(),
+            listen: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            advertise_host: None,
+            work_dir: directory.path().to_owned(),
+            vcores: 2,
+            memory_bytes: 100,
+            object_stores: ObjectStores::unread(),
+        })
+        .expect("resources");
         let reserve = |name: &str| {
             let task = resources.for_task(1).expect("a task");
             MemoryConsumer::new(name).register(&task.memory_pool)

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use engine::ObjectStores;
 use process::admin::{self, AdminPort};
 use process::data_dir::ScratchDir;
 use process::readiness::Readiness;
@@ -29,6 +30,7 @@ async fn run(config: ProcessConfig, shutdown: Shutdown) -> Result<(), Failure> {
         work_dir: scratch_dir.path().join("work"),
         vcores: config.vcores,
         memory_bytes: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),
+        object_stores: ObjectStores::new(config.secrets, config.cache_bytes),
     })
     .await
     .map_err(Failure::start)?;

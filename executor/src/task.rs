@@ -56,7 +56,7 @@ pub(crate) struct TaskRunner {
 
 impl TaskRunner {
     pub(crate) fn new(config: &ExecutorConfig, registration: ExecutorRegistration) -> Result<Self, Error> {
-        let resources = Arc::new(Resources::new(config.memory_bytes, config.vcores, &config.work_dir)?);
+        let resources = Arc::new(Resources::new(config)?);
         let functions = Arc::new(engine::function_registry()?);
         let stages: Arc<dyn ExecutionEngine> = Arc::new(DefaultExecutionEngine::new());
         let shared = resources.shared();
@@ -93,6 +93,12 @@ impl TaskRunner {
 
     pub(crate) fn report_to(&self, reporter: StatusReporter) {
         *self.reporter.lock() = Some(reporter);
+    }
+
+    /// What users are told of this executor.
+    fn node(&self) -> String {
+        let registration = &self.executor.metadata;
+        format!("{}:{}", registration.host.as_deref().unwrap_or("localhost"), registration.port)
     }
 
     /// Ends when no task runs.
@@ -178,7 +184,7 @@ impl TaskRunner {
         status.status = Some(match outcome {
             Ok(successful) => task_status::Status::Successful(successful),
             Err(error) => {
-                let error = failure::of_task(error);
+                let error = failure::of_task(error, &self.node());
                 info!(job_id = status.job_id, stage_id = status.stage_id, task_id = status.task_id, %error, "task failed");
                 task_status::Status::Failed(FailedTask::from(error))
             }
@@ -200,7 +206,7 @@ impl TaskRunner {
         // The scheduler plans without, because a filter cannot cross from one task to another.
         session_config.options_mut().set("datafusion.optimizer.enable_dynamic_filter_pushdown", "true")?;
         let sent = stage::measured(task.plan.as_ref());
-        let plan = stage::runnable(task.plan, session_config.options(), interrupt)?;
+        let plan = stage::runnable(self.resources.cached(task.plan)?, session_config.options(), interrupt)?;
         let run = stage::measured(plan.as_ref());
         let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
             task.job_id,
@@ -224,8 +230,11 @@ impl TaskRunner {
             self.resources.for_task(task.vcores_consumed)?,
         ));
         let partitions = self.executor.execute_query_stage(key, Arc::clone(&stage), context).await?;
+        metrics::bytes_shuffled(partitions.iter().map(|partition| partition.num_bytes).sum());
+        let measured = stage.collect_plan_metrics();
+        metrics::spilled(&measured);
         if has_metrics {
-            status.metrics = stage::metrics_of_sent(&sent, &run, stage.collect_plan_metrics())
+            status.metrics = stage::metrics_of_sent(&sent, &run, measured)
                 .into_iter()
                 .map(TryInto::try_into)
                 .collect::<Result<Vec<OperatorMetricsSet>, _>>()?;

@@ -19,7 +19,7 @@ use clap::{ArgMatches, Args, Command};
 
 pub use error::Error;
 pub use process_options::ProcessOptions;
-pub use value::{ByteSize, Port, at_least_one, default_memory_bytes, parse_duration, parse_memory};
+pub use value::{ByteSize, Port, at_least_one, default_cache_bytes, default_memory_bytes, parse_duration, parse_memory};
 
 use keys::{Key, Keys};
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ballista_core::serde::scheduler::ExecutorMetadata;
 use ballista_scheduler::cluster::ClusterState;
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpc;
 use ballista_core::serde::protobuf::{CleanJobDataParams, JobStatus, executor_status};
@@ -32,7 +33,7 @@ impl InProcessCluster {
     }
 
     /// The executors that live and take work.
-    pub(crate) async fn state(&self) -> protocol::ClusterState {
+    pub(crate) async fn executors(&self) -> Vec<ExecutorMetadata> {
         let heartbeats = self.state.executor_heartbeats();
         let alive_since = timestamp_secs().saturating_sub(EXECUTOR_TIMEOUT_SECONDS);
         let takes_work = |id: &str| {
@@ -41,12 +42,16 @@ impl InProcessCluster {
                 heartbeat.timestamp >= alive_since && matches!(status, None | Some(executor_status::Status::Active(_)))
             })
         };
+        let mut executors = self.state.registered_executor_metadata().await;
+        executors.retain(|executor| takes_work(&executor.id));
+        executors
+    }
+
+    pub(crate) async fn state(&self) -> protocol::ClusterState {
         let mut state = protocol::ClusterState::default();
-        for executor in self.state.registered_executor_metadata().await {
-            if takes_work(&executor.id) {
-                state.executors += 1;
-                state.vcores += executor.specification.vcores / SLOTS_PER_VCORE as u32;
-            }
+        for executor in self.executors().await {
+            state.executors += 1;
+            state.vcores += executor.specification.vcores / SLOTS_PER_VCORE as u32;
         }
         state
     }

@@ -30,6 +30,8 @@ const NO_EXECUTORS_SECONDS: u64 = 15;
 
 /// Graphs of finished jobs hold plans and in-memory tables; nobody asks for them after the status was delivered.
 const FINISHED_STATE_SECONDS: u64 = 30;
+/// Of the same task, for faults of disks and stores; after them its job fails.
+const TASK_FAILURES_MAX: usize = 2;
 
 impl SchedulerConfig {
     pub(crate) fn ballista(&self, port: u16, policy: Arc<FairShares>) -> BallistaConfig {
@@ -47,6 +49,8 @@ impl SchedulerConfig {
             expire_dead_executor_interval_seconds: EXPIRE_INTERVAL_SECONDS,
             no_executors_grace_period_seconds: NO_EXECUTORS_SECONDS,
             executor_termination_grace_period: EXECUTOR_DRAIN_SECONDS,
+            // Clients of object stores have tried for long before, and a full disk seldom empties.
+            task_max_failures: TASK_FAILURES_MAX,
             // A slow client may read a result for an hour: whoever reads it removes it.
             finished_job_data_clean_up_interval_seconds: 0,
             finished_job_state_clean_up_interval_seconds: FINISHED_STATE_SECONDS,

@@ -10,6 +10,9 @@ pub enum Error {
     #[error("the scheduler's port {address} closed: {source}")]
     Serve { address: SocketAddr, source: tonic::transport::Error },
 
+    #[error("the scheduler has stopped scheduling, which is a defect; start it again")]
+    Stopped,
+
     #[error("the scheduler cannot start: {0}")]
     Ballista(#[from] ballista_core::error::BallistaError),
 }

@@ -23,6 +23,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use engine::SLOTS_PER_VCORE;
 use parking_lot::Mutex;
 
+use crate::metrics::Load;
+
 /// Gives the next slot to the query that has fewest.
 #[derive(Default)]
 pub(crate) struct FairShares {
@@ -125,12 +127,33 @@ impl DistributionPolicy for FairShares {
                 None => drop(candidates.swap_remove(position)),
             }
         }
+        load(&running_jobs, &vcores).await.record();
         Ok(bound)
     }
 
     fn name(&self) -> &str {
         "fair shares"
     }
+}
+
+/// What runs and what waits now.
+async fn load(running_jobs: &HashMap<JobId, JobInfoCache>, vcores: &HashMap<String, usize>) -> Load {
+    let mut load = Load { vcores: vcores.values().sum(), ..Load::default() };
+    let mut slots: HashMap<String, usize> = HashMap::new();
+    for job in running_jobs.values() {
+        let graph = job.execution_graph.read().await;
+        let own = slots_of(graph.as_ref());
+        load.tasks_pending += graph.available_tasks();
+        match own.is_empty() {
+            true => load.jobs_waiting += 1,
+            false => load.jobs_running += 1,
+        }
+        own.into_iter().for_each(|(executor, count)| *slots.entry(executor).or_default() += count);
+    }
+    // An executor with more tasks than cores has its tasks take turns.
+    load.vcores_used = vcores.iter().map(|(id, vcores)| slots.get(id).copied().unwrap_or(0).min(*vcores)).sum();
+    load.slots_used = slots.values().sum();
+    load
 }
 
 /// The one with the fewest slots; of those, the one that has waited longest.

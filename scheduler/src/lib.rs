@@ -10,6 +10,8 @@ pub mod metrics;
 mod options;
 mod probe;
 mod serve;
+mod watchdog;
+mod watched_state;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use cluster::InProcessCluster;
 use cluster_service::ClusterService;
 use fairness::FairShares;
 use losses::Losses;
+use watched_state::WatchedState;
 
 pub(crate) type Ballista = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
 
@@ -44,7 +47,7 @@ pub struct Scheduler {
     listener: TcpListener,
     address: SocketAddr,
     server: Ballista,
-    state: Arc<dyn ClusterState>,
+    state: Arc<WatchedState>,
     losses: Arc<Losses>,
     cluster: Arc<InProcessCluster>,
     jobs_max: usize,
@@ -58,13 +61,14 @@ impl Scheduler {
         let address = listener.local_addr().map_err(|source| Error::Bind { address: listen, source })?;
         let policy = Arc::new(FairShares::default());
         let ballista_config = Arc::new(config.ballista(address.port(), Arc::clone(&policy)));
-        let cluster = BallistaCluster::new_memory(
+        let memory = BallistaCluster::new_memory(
             ballista_config.scheduler_id.clone(),
             Arc::new(|config: SessionConfig| engine::cluster_session_state(config, None)),
             Arc::new(engine::cluster_session_config),
         );
-        let state = cluster.cluster_state();
-        policy.set_cluster(Arc::clone(&state));
+        let state = Arc::new(WatchedState::new(memory.cluster_state()));
+        let cluster = BallistaCluster::new(Arc::clone(&state) as Arc<dyn ClusterState>, memory.job_state());
+        policy.set_cluster(Arc::clone(&state) as Arc<dyn ClusterState>);
         let mut server = Ballista::new(
             ballista_config.scheduler_endpoint(),
             cluster,
@@ -75,7 +79,7 @@ impl Scheduler {
         server.init().await?;
         let losses = Arc::new(Losses::new(policy));
         tokio::spawn(Arc::clone(&losses).watch(server.cluster_state_events().await?));
-        let cluster = Arc::new(InProcessCluster::new(server.clone(), Arc::clone(&state), Arc::clone(&losses)));
+        let cluster = Arc::new(InProcessCluster::new(server.clone(), Arc::clone(&state) as Arc<dyn ClusterState>, Arc::clone(&losses)));
         Ok(Self { listener, address, server, state, losses, cluster, jobs_max: config.jobs_max })
     }
 
@@ -91,7 +95,7 @@ impl Scheduler {
 
     /// Removes executors as soon as their ports are closed. Does not end.
     pub(crate) fn probe(&self) -> impl Future<Output = ()> + Send + 'static {
-        probe::run(self.server.clone(), Arc::clone(&self.state))
+        probe::run(self.server.clone(), Arc::clone(&self.state) as Arc<dyn ClusterState>)
     }
 
     /// Tells whether no job waits or runs.
@@ -100,9 +104,13 @@ impl Scheduler {
         move || server.pending_job_number() + server.running_job_number() == 0
     }
 
-    /// Answers executors and servers until `shutdown` is forced or `ended` completes.
+    /// Answers executors and servers until `shutdown` is forced or `ended` completes. Fails when scheduling has stopped: only
+    /// another process can help.
     pub async fn run(self, shutdown: Shutdown, ended: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let servers = ClusterService::new(self.server.clone(), self.cluster, self.losses, self.jobs_max);
+        let servers = ClusterService::new(self.server.clone(), Arc::clone(&self.cluster), self.losses, self.jobs_max);
+        let (interval, patience) = (watchdog::INTERVAL, watchdog::PATIENCE);
+        let stopped = watchdog::run(self.server.clone(), Arc::clone(&self.cluster), self.state, interval, patience);
+        let idle = metrics::while_idle(self.server.clone(), self.cluster);
         let service = SchedulerGrpcServer::new(self.server)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -114,11 +122,14 @@ impl Scheduler {
         };
         // The builder's own setting is for listeners it binds itself. Without it every answer waits 40 ms for an ACK.
         let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
-        Server::builder()
+        let served = Server::builder()
             .add_service(service)
             .add_service(servers)
-            .serve_with_incoming_shutdown(incoming, stop)
-            .await
-            .map_err(|source| Error::Serve { address: self.address, source })
+            .serve_with_incoming_shutdown(incoming, stop);
+        tokio::select! {
+            served = served => served.map_err(|source| Error::Serve { address: self.address, source }),
+            () = stopped => Err(Error::Stopped),
+            () = idle => Ok(()),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Cluster;
+use engine::{Cluster, ObjectStores};
 use executor::{Executor, ExecutorConfig};
 use process::readiness::Readiness;
 use process::shutdown::Shutdown;
@@ -50,6 +50,7 @@ impl Embedded {
         settings: &EngineSettings,
         memory_bytes: usize,
         scratch_dir: &Path,
+        object_stores: Arc<ObjectStores>,
     ) -> Result<Self, Error> {
         let scheduler = Scheduler::build(SchedulerConfig { listen: LOOPBACK, port: 0, jobs_max: usize::MAX }).await?;
         let executor = Executor::build(ExecutorConfig {
@@ -60,6 +61,7 @@ impl Embedded {
             work_dir: scratch_dir.join(WORK_DIR),
             vcores: settings.vcores,
             memory_bytes,
+            object_stores,
         })
         .await?;
         Ok(Self { scheduler, executor })

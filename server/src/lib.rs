@@ -29,7 +29,7 @@ pub use error::Error;
 use addresses::Listeners;
 use config::{FlightConfig, PostgresConfig};
 use embedded::{Embedded, RunningEmbedded};
-use engine::{Cluster, RemoteCluster};
+use engine::{Cluster, ObjectStores, RemoteCluster};
 use flight::Flight;
 use front_ends::FrontEnds;
 use postgres::Postgres;
@@ -87,15 +87,17 @@ impl Server {
         }
         tables.unmet("opening the tables");
         let [local_bytes, cluster_bytes] = config.engine.split_memory();
+        let object_stores = ObjectStores::new(config.engine.secrets.clone(), config.engine.cache_bytes);
         let (embedded, cluster): (_, Arc<dyn Cluster>) = match &config.engine.scheduler {
             Some(url) => (None, Arc::new(RemoteCluster::new(url.as_str())?)),
             None => {
-                let embedded = Embedded::build(&config.engine, cluster_bytes, scratch_dir.path()).await?;
+                let embedded = Embedded::build(&config.engine, cluster_bytes, scratch_dir.path(), Arc::clone(&object_stores)).await?;
                 let cluster = embedded.cluster();
                 (Some(embedded), cluster)
             }
         };
-        let sessions = tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster).await?;
+        let sessions =
+            tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster, object_stores).await?;
         let embedded = match embedded {
             Some(embedded) => {
                 metrics.add_source("scheduler", scheduler::metrics::render);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{Cluster, Engine, EngineConfig};
+use engine::{Cluster, Engine, EngineConfig, ObjectStores};
 use sql::catalog::Catalog;
 use sql::catalog::location::open_locations;
 use sql::{Sessions, SqlConfig};
@@ -24,12 +24,14 @@ pub(crate) async fn open(
     memory_bytes: usize,
     scratch_dir: &Path,
     cluster: Arc<dyn Cluster>,
+    object_stores: Arc<ObjectStores>,
 ) -> Result<Arc<Sessions>, Error> {
     let config = EngineConfig {
         memory_bytes,
         spill_dir: scratch_dir.join(SPILL_DIR),
         parallelism: settings.vcores,
         local_bytes_max: settings.local_bytes_max,
+        object_stores,
     };
     let engine = Arc::new(Engine::new(config, Some(cluster))?);
     let tables = open_locations(&engine, locations).await.map_err(Error::Tables)?;

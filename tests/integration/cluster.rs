@@ -158,6 +158,13 @@ impl Cluster {
         Server::start(&own.iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
+    /// What all its processes logged so far.
+    pub fn logs(&self) -> String {
+        let entries = std::fs::read_dir(self.directory.path()).expect("a directory");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "log")).map(|path| read(&path)).collect()
+    }
+
     /// Tasks that the executors are busy with now.
     pub async fn tasks(&self) -> f64 {
         let mut sum = 0.0;

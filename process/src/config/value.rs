@@ -114,6 +114,11 @@ pub fn default_memory_bytes() -> u64 {
     ((machine::memory_bytes() as f64 * SHARE) as u64).max(MEMORY_BYTES_MIN)
 }
 
+/// How much of remote files is kept in memory unless somebody says, for a process whose queries may hold `memory_bytes`.
+pub fn default_cache_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes / 16
+}
+
 /// A count of which zero makes no sense.
 pub fn at_least_one(text: &str) -> Result<usize, &'static str> {
     match text.parse() {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use process::config::{ByteSize, at_least_one, default_memory_bytes, parse_memory};
+use engine::Secrets;
+use process::config::{ByteSize, at_least_one, default_cache_bytes, default_memory_bytes, parse_memory};
 use process::machine;
 use url::Url;
 
@@ -20,6 +21,9 @@ pub struct EngineSettings {
     pub spill_parent: PathBuf,
     /// A query that reads no more than this many bytes runs in this process.
     pub local_bytes_max: u64,
+    pub secrets: Secrets,
+    /// Of remote files, kept in memory.
+    pub cache_bytes: u64,
     /// The cluster to use instead of the embedded scheduler and executor.
     pub scheduler: Option<Url>,
 }
@@ -55,6 +59,14 @@ pub(super) struct EngineOptions {
     #[arg(long, value_name = "SIZE")]
     local_max_bytes: Option<ByteSize>,
 
+    /// Memory for parts of remote files that were read before; 0 keeps none [default: a sixteenth of --memory]
+    #[arg(long, value_name = "SIZE")]
+    cache_memory: Option<ByteSize>,
+
+    /// TOML file of named credentials and endpoints of object stores, for locations such as s3://NAME@bucket/path
+    #[arg(long, value_name = "FILE", value_parser = Secrets::read)]
+    secrets: Option<Secrets>,
+
     /// Use this cluster's scheduler instead of the embedded engine
     #[arg(long, value_name = "URL", value_parser = parse_scheduler)]
     scheduler: Option<Url>,
@@ -75,6 +87,8 @@ impl EngineOptions {
             vcores: self.vcores.unwrap_or_else(machine::cores),
             spill_parent: self.spill_dir.unwrap_or_else(|| data_dir.join("spill")),
             local_bytes_max,
+            secrets: self.secrets.unwrap_or_default(),
+            cache_bytes: self.cache_memory.map_or_else(|| default_cache_bytes(memory_bytes), |ByteSize(bytes)| bytes),
             scheduler: self.scheduler,
         }
     }

@@ -1,6 +1,7 @@
 //! LOCATION → tables: a file, a directory, a glob or a URL is listed, and what is found becomes tables named after it.
 
 mod listing;
+mod pattern;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub async fn open_locations(engine: &Engine, locations: &[String]) -> Result<Vec
 /// Finds and opens the tables of a location. Fails with a sentence that names what is missing or broken.
 pub async fn open_location(state: &SessionState, location: &str) -> Result<Vec<FoundTable>> {
     let mut tables = Vec::new();
-    for url in expand(location)? {
+    for url in expand(state, location).await? {
         tables.extend(listing::list(state, &url, location).await?);
     }
     if tables.is_empty() {
@@ -71,7 +72,7 @@ fn error(location: &str, message: impl Into<String>) -> Error {
 }
 
 /// The URLs that a location stands for: more than one if it is a glob, whose matches are each a location.
-fn expand(location: &str) -> Result<Vec<ListingTableUrl>> {
+async fn expand(state: &SessionState, location: &str) -> Result<Vec<ListingTableUrl>> {
     if !location.contains("://") {
         return expand_path(location, PathBuf::from(location));
     }
@@ -79,6 +80,13 @@ fn expand(location: &str) -> Result<Vec<ListingTableUrl>> {
     if url.scheme() == "file" {
         let path = url.to_file_path().map_err(|()| error(location, "is not the URL of a local file"))?;
         return expand_path(location, path);
+    }
+    if url.password().is_some() {
+        let message = "must not hold credentials; put them into a secret and write its name before the @";
+        return Err(error(&format!("{}://…", url.scheme()), message));
+    }
+    if url.path().contains(['*', '[']) {
+        return pattern::matches(state, url, location).await;
     }
     let url = ListingTableUrl::parse(location).map_err(|e| error(location, e.strip_backtrace()))?;
     Ok(vec![url])

@@ -3,6 +3,7 @@
 use arrow::error::ArrowError;
 use datafusion::common::{SchemaError, TableReference};
 use datafusion::error::DataFusionError;
+use engine::{Fault, FaultKind};
 
 use super::Error;
 use super::syntax::parser_error;
@@ -55,6 +56,9 @@ pub(super) fn datafusion_error(error: &DataFusionError, text: Option<&str>) -> E
         DataFusionError::Diagnostic(_, inner) => inner.find_root(),
         root => root,
     };
+    if let Some(fault) = Fault::of(root) {
+        return of_fault(fault);
+    }
     match root {
         DataFusionError::SQL(parse_error, _) => parser_error(parse_error, text.unwrap_or_default()),
         DataFusionError::SchemaError(schema_error, _) => schema(schema_error, position),
@@ -68,16 +72,6 @@ pub(super) fn datafusion_error(error: &DataFusionError, text: Option<&str>) -> E
         DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
             by_words(&clean(message), SqlState::INTERNAL_ERROR, position)
         }
-        DataFusionError::ObjectStore(object_error) => match object_error.as_ref() {
-            object_store::Error::NotFound { path, .. } => {
-                classified(SqlState::UNDEFINED_FILE, format!("file \"{path}\" does not exist"))
-            }
-            other => classified(SqlState::IO_ERROR, clean(&other.to_string())),
-        },
-        DataFusionError::ParquetError(parquet_error) => {
-            classified(SqlState::DATA_CORRUPTED, format!("a Parquet file cannot be read: {parquet_error}"))
-        }
-        DataFusionError::IoError(io_error) => io(io_error),
         DataFusionError::Collection(errors) if !errors.is_empty() => datafusion_error(&errors[0], text),
         DataFusionError::Shared(inner) => datafusion_error(inner, text),
         DataFusionError::External(external) => match (external.downcast_ref(), external.downcast_ref()) {
@@ -132,10 +126,6 @@ fn arrow(error: &ArrowError, position: Option<usize>) -> Error {
     match error {
         ArrowError::DivideByZero => at(SqlState::DIVISION_BY_ZERO, "division by zero".into(), position),
         ArrowError::ArithmeticOverflow(message) => overflow(message, position),
-        ArrowError::IoError(_, io_error) => io(io_error),
-        ArrowError::ParquetError(message) => {
-            at(SqlState::DATA_CORRUPTED, format!("a Parquet file cannot be read: {message}"), position)
-        }
         ArrowError::CastError(message)
         | ArrowError::ParseError(message)
         | ArrowError::InvalidArgumentError(message)
@@ -222,7 +212,7 @@ fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Erro
         SqlState::CARDINALITY_VIOLATION
     } else if has("no space left on device") || has("storage full") || has("disk quota") || has("max_temp_directory_size") {
         SqlState::DISK_FULL
-    } else if has("corrupt") || has("parquet error") || has("parqueterror") || has("magic") {
+    } else if has("corrupt") || lower.starts_with("eof") || has("parquet error") || has("parqueterror") || has("magic") {
         SqlState::DATA_CORRUPTED
     } else if has("no such file or directory") || has("notfound") {
         SqlState::UNDEFINED_FILE
@@ -234,6 +224,9 @@ fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Erro
 
 /// What a failed job says: the scheduler and executors wrap the error's text several times.
 fn job_failure(message: &str) -> Error {
+    if let Some(fault) = Fault::from_text(message) {
+        return of_fault(fault);
+    }
     const WRAPPERS: [&str; 6] = [
         "Job failed due to stage ",
         "Task failed due to runtime execution error: ",
@@ -291,13 +284,15 @@ fn out_of_memory(message: &str) -> Error {
     }
 }
 
-fn io(error: &std::io::Error) -> Error {
-    let sql_state = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => SqlState::DISK_FULL,
-        std::io::ErrorKind::NotFound => SqlState::UNDEFINED_FILE,
-        _ => SqlState::IO_ERROR,
+fn of_fault(fault: Fault) -> Error {
+    let sql_state = match fault.kind {
+        FaultKind::DiskFull => SqlState::DISK_FULL,
+        FaultKind::Denied => SqlState::INSUFFICIENT_PRIVILEGE,
+        FaultKind::Missing => SqlState::UNDEFINED_FILE,
+        FaultKind::Io => SqlState::IO_ERROR,
+        FaultKind::Corrupt => SqlState::DATA_CORRUPTED,
     };
-    classified(sql_state, error.to_string())
+    classified(sql_state, clean(&fault.message))
 }
 
 fn classified(sql_state: SqlState, message: String) -> Error {

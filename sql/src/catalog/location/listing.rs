@@ -44,9 +44,12 @@ pub(super) async fn list(
     group(url, objects, location)
 }
 
-fn store_error(location: &str, e: object_store::Error) -> Error {
+pub(super) fn store_error(location: &str, e: object_store::Error) -> Error {
     match e {
         object_store::Error::NotFound { .. } => error(location, "does not exist"),
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            error(location, format!("may not be read with these credentials: {e}"))
+        }
         e => error(location, format!("cannot be listed: {e}")),
     }
 }
@@ -101,7 +104,7 @@ fn single_file(root: &ListingTableUrl, object: ObjectMeta) -> Result<Option<(Str
 }
 
 /// The URL of an object path in the store of `root`.
-fn below(root: &ListingTableUrl, path: &str, is_directory: bool) -> Result<ListingTableUrl> {
+pub(super) fn below(root: &ListingTableUrl, path: &str, is_directory: bool) -> Result<ListingTableUrl> {
     let mut url: Url = root.get_url().clone();
     match url.path_segments_mut() {
         // Segments are encoded here, so that a `%` or `#` in a name is itself.

@@ -1,0 +1,115 @@
+//! Queries whose joins do not fit into memory are planned once more with joins that sort their inputs, and spill.
+//!
+//! A hash join holds one of its inputs in memory, whole, and is faster by half. Which inputs are too large is not known before.
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::session_state::SessionState;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::joins::HashJoinExec;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use tracing::info;
+
+use crate::error::{Error, Result};
+use crate::execution::Execution;
+use crate::metrics;
+use crate::task_join::TaskJoinExec;
+
+/// Sort-merge joins are planned for partitioned inputs only.
+const PARTITIONS_MIN: usize = 2;
+
+/// The state for planning such a query again.
+pub(crate) fn with_sorted_joins(state: &SessionState) -> SessionState {
+    let mut state = state.clone();
+    let options = state.config_mut().options_mut();
+    options.optimizer.prefer_hash_join = false;
+    options.execution.target_partitions = options.execution.target_partitions.max(PARTITIONS_MIN);
+    state
+}
+
+/// Whether a plan has joins that another plan could do without.
+pub(crate) fn has_hash_joins(plan: &dyn ExecutionPlan) -> bool {
+    let is_join = plan.is::<TaskJoinExec>() || plan.downcast_ref::<HashJoinExec>().is_some_and(|join| !join.null_aware);
+    is_join || plan.children().into_iter().any(|child| has_hash_joins(child.as_ref()))
+}
+
+/// Runs `again` if the query runs out of memory before it has given a row.
+pub(crate) fn or_again(first: Execution, again: impl FnOnce() -> BoxFuture<'static, Result<Execution>> + Send + 'static) -> Execution {
+    let run = Run { rows: first, again: Some(Box::new(again)) };
+    stream::unfold(run, |mut run| async move {
+        let next = run.next().await?;
+        Some((next, run))
+    })
+    .boxed()
+}
+
+struct Run {
+    rows: Execution,
+    /// `None` once it cannot or need not be run again.
+    again: Option<Box<dyn FnOnce() -> BoxFuture<'static, Result<Execution>> + Send>>,
+}
+
+impl Run {
+    async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        let next = self.rows.next().await;
+        match &next {
+            Some(Ok(batch)) if batch.num_rows() == 0 => return next,
+            Some(Err(error)) if is_out_of_memory(error) => {}
+            _ => self.again = None,
+        }
+        let Some(again) = self.again.take() else { return next };
+        info!("the query ran out of memory and is planned again with joins that spill");
+        metrics::query_replanned();
+        // What it holds is needed.
+        self.rows = stream::empty().boxed();
+        match again().await {
+            Ok(rows) => {
+                self.rows = rows;
+                self.rows.next().await
+            }
+            // Why it cannot be planned so is of less use than why it failed.
+            Err(_) => next,
+        }
+    }
+}
+
+fn is_out_of_memory(error: &Error) -> bool {
+    match error {
+        Error::DataFusion(error) => matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)),
+        Error::JobFailed { message } => message.contains("ResourcesExhausted") || message.contains("Resources exhausted"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use datafusion::arrow::datatypes::Schema;
+
+    fn exhausted() -> Result<RecordBatch> {
+        Err(DataFusionError::ResourcesExhausted("too little".into()).context("while joining").into())
+    }
+
+    fn rows(count: usize) -> Result<RecordBatch> {
+        let options = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).expect("a batch"))
+    }
+
+    async fn counts(first: Vec<Result<RecordBatch>>, second: Vec<Result<RecordBatch>>) -> Vec<Option<usize>> {
+        let again = || async { Ok(stream::iter(second).boxed()) };
+        let run = or_again(stream::iter(first).boxed(), move || Box::pin(again()));
+        run.map(|batch| batch.ok().map(|batch| batch.num_rows())).collect().await
+    }
+
+    #[tokio::test]
+    async fn once_and_only_before_the_first_row() {
+        assert_eq!(counts(vec![rows(0), exhausted()], vec![rows(7)]).await, [Some(0), Some(7)]);
+        assert_eq!(counts(vec![exhausted()], vec![exhausted(), rows(7)]).await[0], None);
+        assert_eq!(counts(vec![rows(1), exhausted()], vec![rows(7)]).await, [Some(1), None]);
+        let other = || Err(Error::JobCancelled);
+        assert_eq!(counts(vec![other()], vec![rows(7)]).await, [None]);
+    }
+}
