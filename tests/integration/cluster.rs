@@ -24,8 +24,19 @@ pub struct Process {
 impl Process {
     /// Starts the binary `name`, and panics unless it becomes ready. Its log goes to a file in `directory`.
     pub fn start(name: &str, arguments: &[String], directory: &Path) -> Self {
+        Self::spawn(Command::new(binary(name)), name, arguments, directory)
+    }
+
+    /// The same, seeing a file system of its own of so many bytes at the existing directory `disk`.
+    pub fn start_on_small_disk(name: &str, arguments: &[String], directory: &Path, disk: &Path, bytes: u64) -> Self {
+        let mut command = Command::new("unshare");
+        let script = format!("mount -t tmpfs -o size={bytes} none \"$0\" && exec \"$@\"");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(disk).arg(binary(name));
+        Self::spawn(command, name, arguments, directory)
+    }
+
+    fn spawn(mut command: Command, name: &str, arguments: &[String], directory: &Path) -> Self {
         let log = directory.join(format!("{name}-{:x}.log", rand::random::<u64>()));
-        let mut command = Command::new(binary(name));
         command.args(arguments).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create(&log).expect("a writable temporary directory"));
         for (variable, _) in std::env::vars().filter(|(variable, _)| variable.starts_with("ARBALEST_")) {
@@ -48,6 +59,15 @@ impl Process {
         let mut words = self.ready_line.split_whitespace().filter_map(|word| word.split_once('='));
         let address = words.find(|(name, _)| *name == service).map(|(_, address)| address.parse());
         address.expect("the service is in the ready line").expect("an address")
+    }
+
+    /// Files that the process sees below a directory.
+    pub fn files(&self, directory: &Path) -> Vec<PathBuf> {
+        let seen = PathBuf::from(format!("/proc/{}/root{}", self.child.id(), directory.display()));
+        let mut files = vec![];
+        crate::server::collect_files(&seen, &seen, &mut files);
+        files.retain(|file| file.file_name().is_some_and(|name| name != "lock"));
+        files
     }
 
     pub fn signal(&self, name: &str) {
@@ -131,6 +151,17 @@ impl Cluster {
         let own = own.chunks(2).filter(|option| !arguments.contains(&option[0])).flatten().copied();
         let arguments: Vec<&str> = own.chain(arguments.iter().copied()).collect();
         self.executors.push(Process::start("arbalest-executor", &strings(&arguments), self.directory.path()));
+    }
+
+    /// An executor whose work directory is a disk of `bytes` bytes; also gives that directory.
+    pub fn add_executor_on_small_disk(&mut self, bytes: u64) -> PathBuf {
+        let disk = self.directory.path().join("disk");
+        std::fs::create_dir(&disk).expect("a writable temporary directory");
+        let (work, url) = (disk.display().to_string(), self.scheduler_url());
+        let arguments = ["--scheduler", &url, "--work-dir", &work, "--vcores", "1", "--memory", "64MiB"];
+        let directory = self.directory.path();
+        self.executors.push(Process::start_on_small_disk("arbalest-executor", &strings(&arguments), directory, &disk, bytes));
+        disk
     }
 
     /// Starts the scheduler again on its old port, as a supervisor does.

@@ -92,3 +92,23 @@ async fn an_executor_is_stopped_and_goes_on() {
     assert_eq!(rows.await.as_ref(), Ok(&expected));
     assert_eq!(column(&client, STAGES).await, expected);
 }
+
+/// 64 MB for the exchange of 600,000 wide groups.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_fails_its_query_by_name_and_is_empty_again() {
+    const EXCHANGE: &str = "SELECT count(*) FROM (SELECT l_orderkey, l_linenumber, repeat(l_comment, 10), count(*) FROM lineitem
+        GROUP BY 1, 2, 3) AS t";
+    let mut cluster = Cluster::start(0).await;
+    let disk = cluster.add_executor_on_small_disk(64 << 20);
+    cluster.until_ready().await;
+    let server = cluster.server(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
+    let node = cluster.executors[0].address_of("executor").to_string();
+    for _ in 0..2 {
+        let error = describe(&client.simple_query(EXCHANGE).await.unwrap_err());
+        assert!(error.starts_with("53100 ") && error.contains(&node), "{error}");
+        until("the disk is empty", async || cluster.executors[0].files(&disk).is_empty()).await;
+        assert_eq!(column(&client, "SELECT count(*) FROM lineitem WHERE l_quantity < 0").await, ["0"]);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 
 use crate::cancel::idle;
-use crate::client::{column, connect, connect_with_driver, value};
+use crate::client::{connect, connect_with_driver, value};
 use crate::server::Server;
 
 const MIB: u64 = 1024 * 1024;
@@ -51,25 +51,6 @@ async fn a_sort_beyond_the_pool_spills() {
         assert!(grown < 384 * MIB + SLACK, "{mode}: grown by {} MiB", grown / MIB);
         idle(&server, &files).await;
     }
-}
-
-/// A hash table of 330 MB in a pool of 160 MiB.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_join_beyond_the_pool_is_sorted() {
-    let server = Server::start(&["--sample", "tpch=0.5", "--memory", "320MiB"]);
-    let client = connect(server.postgres()).await;
-    let files = server.files();
-    let expected = column(&client, "SELECT count(*) || ' ' || 2 * sum(length(l_comment)) FROM lineitem").await;
-    let sql = "SELECT count(*) || ' ' || sum(length(a.l_comment) + length(b.l_comment)) FROM lineitem a
-        JOIN lineitem b ON a.l_orderkey = b.l_orderkey AND a.l_linenumber = b.l_linenumber";
-    for mode in ["local", "distributed"] {
-        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
-        assert_eq!(column(&client, sql).await, expected, "{mode}");
-        idle(&server, &files).await;
-    }
-    assert!(server.standard_error().contains("planned again with joins that spill"));
-    let metrics = crate::cluster::get(server.web(), "/metrics").await.1;
-    assert!(crate::cluster::metric(&metrics, "arbalest_spilled_bytes_total") > 0.0);
 }
 
 /// 1.5 million rows, some 300 MB on the wire.
