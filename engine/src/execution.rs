@@ -134,19 +134,19 @@ impl Engine {
         let running = metrics::RunningQuery::start(&Route::Local { reason: String::new() });
         let threads = self.threads.handle();
         let run = LocalRun { threads, object_stores: Arc::clone(&self.config.object_stores), context: state.task_ctx() };
-        let first = run.start(Arc::clone(&planned.physical), running);
+        let first = run.start(Arc::clone(&planned.physical));
         if !spilling_joins::has_hash_joins(planned.physical.as_ref()) {
-            return first;
+            return timed(first, running);
         }
         let (logical, state) = (planned.logical.clone(), state.clone());
-        spilling_joins::or_again(first, move || {
+        let rows = spilling_joins::or_again(first, move || {
             Box::pin(async move {
-                let running = metrics::RunningQuery::start(&Route::Local { reason: String::new() });
                 let state = spilling_joins::with_sorted_joins(&state);
                 let physical = run.threads.plan(state, logical).await?;
-                Ok(run.start(physical, running))
+                Ok(run.start(physical))
             })
-        })
+        });
+        timed(rows, running)
     }
 
     /// Runs a plan on the cluster, which starts when the first batch is asked for. Its batches are given the types of `schema`.
@@ -173,12 +173,17 @@ impl Engine {
                 })
             });
         }
-        let rows = rows.map(move |batch| {
-            let _until_dropped = &running;
-            conform(&batch?, &schema)
-        });
-        Ok(rows.boxed())
+        let rows = rows.map(move |batch| conform(&batch?, &schema)).boxed();
+        Ok(timed(rows, running))
     }
+}
+
+/// The rows; how long they took is measured when they end.
+fn timed(rows: Execution, running: metrics::RunningQuery) -> Execution {
+    rows.inspect(move |_| {
+        let _until_dropped = &running;
+    })
+    .boxed()
 }
 
 /// What a query that runs in this process needs.
@@ -189,12 +194,12 @@ struct LocalRun {
 }
 
 impl LocalRun {
-    fn start(&self, plan: Arc<dyn ExecutionPlan>, mut running: metrics::RunningQuery) -> Execution {
+    fn start(&self, plan: Arc<dyn ExecutionPlan>) -> Execution {
         let (stores, context, interrupt) = (Arc::clone(&self.object_stores), Arc::clone(&self.context), Interrupt::new());
         let installed = interrupt.clone();
         let open = move || {
             let plan = installed.install(stores.cached(plan, &context.runtime_env())?)?;
-            running.plan = Some(Arc::clone(&plan));
+            let running = metrics::RunningPlan(Arc::clone(&plan));
             let rows = execute_stream(plan, context)?;
             let schema = rows.schema();
             let rows = rows.inspect(move |_| {

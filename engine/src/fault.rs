@@ -45,7 +45,7 @@ impl Fault {
             DataFusionError::ObjectStore(error) => Some(of_store(error)),
             DataFusionError::IoError(error) => Some(Self::of_io(error)),
             DataFusionError::ParquetError(error) => Some(of_parquet(error)),
-            DataFusionError::ArrowError(error, _) => of_arrow(error),
+            DataFusionError::ArrowError(error, _) => Self::of_arrow(error),
             DataFusionError::External(error) => of_any(error.as_ref()),
             _ => None,
         }
@@ -61,6 +61,15 @@ impl Fault {
             _ => FaultKind::Io,
         };
         Self { kind, message: error.to_string() }
+    }
+
+    pub fn of_arrow(error: &ArrowError) -> Option<Self> {
+        match error {
+            ArrowError::IoError(_, error) => Some(Self::of_io(error)),
+            ArrowError::ParquetError(message) => Some(corrupt(message)),
+            ArrowError::ExternalError(error) => of_any(error.as_ref()),
+            _ => None,
+        }
     }
 
     /// For the text of a task's failure, in which it survives being wrapped and printed.
@@ -87,7 +96,7 @@ fn of_any(error: &(dyn Error + 'static)) -> Option<Fault> {
         return Fault::of(error);
     }
     if let Some(error) = error.downcast_ref::<ArrowError>() {
-        return of_arrow(error);
+        return Fault::of_arrow(error);
     }
     if let Some(error) = error.downcast_ref::<ParquetError>() {
         return Some(of_parquet(error));
@@ -96,15 +105,6 @@ fn of_any(error: &(dyn Error + 'static)) -> Option<Fault> {
         return Some(of_store(error));
     }
     error.downcast_ref::<io::Error>().map(Fault::of_io)
-}
-
-fn of_arrow(error: &ArrowError) -> Option<Fault> {
-    match error {
-        ArrowError::IoError(_, error) => Some(Fault::of_io(error)),
-        ArrowError::ParquetError(message) => Some(corrupt(message)),
-        ArrowError::ExternalError(error) => of_any(error.as_ref()),
-        _ => None,
-    }
 }
 
 fn of_store(error: &object_store::Error) -> Fault {

@@ -52,7 +52,7 @@ pub use functions::function_registry;
 pub use interrupt::Interrupt;
 pub use memory::{sort_spill_reservation, sweep_directory};
 pub use crate::metrics::bytes_spilled;
-pub use object_store::{ObjectStores, Secrets};
+pub use object_store::{ObjectStores, Secrets, check_url};
 pub use remote_cluster::RemoteCluster;
 pub use repeat::INPUT_LOST;
 pub use router::Route;

@@ -17,23 +17,27 @@ fn query_routed(route: &Route) {
 pub(crate) struct RunningQuery {
     route: &'static str,
     started: Instant,
-    /// Of a query in this process, whose operators know what they spilled.
-    pub(crate) plan: Option<Arc<dyn ExecutionPlan>>,
 }
 
 impl RunningQuery {
     pub(crate) fn start(route: &Route) -> Self {
         query_routed(route);
-        Self { route: route.name(), started: Instant::now(), plan: None }
+        Self { route: route.name(), started: Instant::now() }
     }
 }
 
 impl Drop for RunningQuery {
     fn drop(&mut self) {
         histogram!("arbalest_query_seconds", "route" => self.route).record(self.started.elapsed().as_secs_f64());
-        if let Some(plan) = &self.plan {
-            bytes_spilled(spilled_bytes(plan.as_ref()));
-        }
+    }
+}
+
+/// A plan that runs in this process; when it ends, its operators know what they spilled.
+pub(crate) struct RunningPlan(pub(crate) Arc<dyn ExecutionPlan>);
+
+impl Drop for RunningPlan {
+    fn drop(&mut self) {
+        bytes_spilled(spilled_bytes(self.0.as_ref()));
     }
 }
 

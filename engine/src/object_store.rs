@@ -17,6 +17,7 @@ use object_store::ObjectStore;
 use parking_lot::RwLock;
 use url::Url;
 
+pub use client::check_url;
 pub use secrets::Secrets;
 
 use local_files::LocalFiles;
@@ -57,7 +58,7 @@ impl ObjectStores {
         if url.scheme() == "file" {
             return Ok(Arc::new(LocalFiles::default()));
         }
-        client::check(url).map_err(DataFusionError::Configuration)?;
+        check_url(url).map_err(DataFusionError::Configuration)?;
         Ok(Arc::new(RemoteStore::new(url.clone(), self.secrets.clone())))
     }
 }

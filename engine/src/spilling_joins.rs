@@ -68,8 +68,11 @@ impl Run {
                 self.rows = rows;
                 self.rows.next().await
             }
-            // Why it cannot be planned so is of less use than why it failed.
-            Err(_) => next,
+            // Why it cannot be planned so is of less use to the client than why it failed.
+            Err(error) => {
+                info!(%error, "the query cannot be planned with joins that spill");
+                next
+            }
         }
     }
 }

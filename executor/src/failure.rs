@@ -30,15 +30,12 @@ pub(crate) fn of_task(error: BallistaError, node: &str) -> BallistaError {
 
 fn fault(error: &BallistaError) -> Option<Fault> {
     match error {
-        BallistaError::DataFusionError(error) => match error.find_root() {
-            DataFusionError::External(error) => fault(error.downcast_ref()?),
-            root => Fault::of(root),
+        BallistaError::DataFusionError(error) => match of_ballista(error) {
+            Some(error) => fault(error),
+            None => Fault::of(error),
         },
         BallistaError::IoError(error) => Some(Fault::of_io(error)),
-        BallistaError::ArrowError(error) => match error.as_ref() {
-            ArrowError::IoError(_, error) => Some(Fault::of_io(error)),
-            _ => None,
-        },
+        BallistaError::ArrowError(error) => Fault::of_arrow(error),
         _ => None,
     }
 }
@@ -49,10 +46,17 @@ fn is_lost_input(error: &BallistaError) -> bool {
         BallistaError::ArrowError(error) => is_status(error),
         BallistaError::DataFusionError(error) => match error.find_root() {
             DataFusionError::ArrowError(error, _) => is_status(error),
-            DataFusionError::External(error) => error.downcast_ref::<BallistaError>().is_some_and(is_lost_input),
-            _ => false,
+            _ => of_ballista(error).is_some_and(is_lost_input),
         },
         _ => false,
+    }
+}
+
+/// Ballista's own error below those of operators.
+fn of_ballista(error: &DataFusionError) -> Option<&BallistaError> {
+    match error.find_root() {
+        DataFusionError::External(error) => error.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -65,6 +69,7 @@ fn is_status(error: &ArrowError) -> bool {
 mod tests {
     use super::*;
     use ballista_core::serde::protobuf::FailedTask;
+    use datafusion::parquet::errors::ParquetError;
     use tonic::Status;
 
     #[test]
@@ -93,10 +98,13 @@ mod tests {
     fn a_fault_names_the_executor_and_may_pass() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let cut_off = || ParquetError::EOF("the footer is cut off".into());
         for (error, kind, is_tried_again) in [
             (BallistaError::from(DataFusionError::IoError(full())), FaultKind::DiskFull, true),
             (BallistaError::IoError(full()), FaultKind::DiskFull, true),
             (DataFusionError::IoError(denied()).into(), FaultKind::Denied, false),
+            (DataFusionError::External(Box::new(cut_off())).into(), FaultKind::Corrupt, false),
+            (BallistaError::from(ArrowError::ExternalError(Box::new(cut_off()))), FaultKind::Corrupt, false),
         ] {
             let failed = FailedTask::from(of_task(error, "node-7"));
             let fault = Fault::from_text(&failed.error).expect("a fault");

@@ -112,3 +112,35 @@ async fn a_full_disk_fails_its_query_by_name_and_is_empty_again() {
         assert_eq!(column(&client, "SELECT count(*) FROM lineitem WHERE l_quantity < 0").await, ["0"]);
     }
 }
+
+/// Bytes anywhere in a file are overwritten: footers, page headers, dictionaries, levels and values. (Values have no
+/// checksum, so that a query may also answer.)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_file_fails_its_query_alone() {
+    let server = Server::start(&["--sample", "tpch=0.01"]);
+    let file = server.data_directory().join("sample/tpch-0.01/lineitem/part-0001.parquet");
+    let whole = std::fs::read(&file).unwrap();
+    let client = connect(server.postgres()).await;
+    let sql = "SELECT count(*), min(l_comment), sum(l_extendedprice), max(l_shipdate), count(DISTINCT l_shipmode) FROM lineitem";
+    let mut failed = 0;
+    for case in 0..40_usize {
+        let mut content = whole.clone();
+        // Half of the cases at the end, where the footer is.
+        let range = if case % 2 == 0 { 0..whole.len() } else { whole.len() - 4_000..whole.len() };
+        let at = range.start + case.wrapping_mul(7_919_113) % (range.len() - 16);
+        content[at..at + 16].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(case as u8));
+        std::fs::write(&file, content).unwrap();
+        for mode in ["local", "distributed"] {
+            client.simple_query(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+            let answer = tokio::time::timeout(PATIENCE, client.simple_query(sql)).await.expect("an answer");
+            if let Err(error) = answer {
+                let text = describe(&error);
+                assert!(!text.starts_with("XX000 "), "case {case}, {mode}: {text}");
+                failed += 1;
+            }
+        }
+    }
+    assert!(failed >= 20, "only {failed} of 80 queries have noticed");
+    std::fs::write(&file, whole).unwrap();
+    assert_eq!(column(&client, "SELECT count(*) FROM lineitem").await, ["60175"]);
+}

@@ -1,5 +1,6 @@
 //! URL → client of a remote store.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ fn kind_of(url: &Url) -> Option<SecretKind> {
     }
 }
 
-/// Fails with a sentence if there can be no client for `url`, whoever asks.
-pub(super) fn check(url: &Url) -> Result<(), String> {
+/// Fails with a sentence if there can be no client for `url`, whoever asks. The sentence does not quote it.
+pub fn check_url(url: &Url) -> Result<(), String> {
     if kind_of(url).is_none() {
         let known = "use a path or file, s3, gs, az, abfss or http(s)";
         return Err(format!("locations of scheme {}:// are not supported; {known}", url.scheme()));
@@ -63,7 +64,7 @@ fn secret_of(url: &Url) -> Option<&str> {
 /// A client for the bucket, container or host of a URL that was checked. Credentials come from its secret, or else from the
 /// environment or the machine's role. Fails with a sentence.
 pub(super) fn open(url: &Url, secrets: &Secrets) -> Result<Arc<dyn ObjectStore>, String> {
-    check(url)?;
+    check_url(url)?;
     let (Some(kind), Some(bucket)) = (kind_of(url), url.host_str()) else { return Err("the URL names no store".into()) };
     let options = match secret_of(url) {
         Some(name) => Some(secrets.get(name, kind)?.resolve(name)?),
@@ -83,39 +84,22 @@ fn build(
         max_retries: RETRIES_MAX,
         retry_timeout: RETRY_TIMEOUT,
     };
-    let client = CLIENT_DEFAULTS.map(|(key, value)| (key, value.to_owned()));
     let from_env = options.is_none();
     let options = options.unwrap_or_default();
     Ok(match kind {
         SecretKind::S3 => {
-            let mut builder = if from_env { AmazonS3Builder::from_env() } else { AmazonS3Builder::new() };
-            for (key, value) in client {
-                builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
-            }
-            for (key, value) in options {
-                builder = builder.with_config(key.parse()?, value);
-            }
+            let builder = if from_env { AmazonS3Builder::from_env() } else { AmazonS3Builder::new() };
+            let builder = configured(builder, AmazonS3ConfigKey::Client, options, AmazonS3Builder::with_config)?;
             Arc::new(builder.with_retry(retry).with_bucket_name(bucket).build()?)
         }
         SecretKind::Gcs => {
-            let mut builder =
-                if from_env { GoogleCloudStorageBuilder::from_env() } else { GoogleCloudStorageBuilder::new() };
-            for (key, value) in client {
-                builder = builder.with_config(GoogleConfigKey::Client(key), value);
-            }
-            for (key, value) in options {
-                builder = builder.with_config(key.parse()?, value);
-            }
+            let builder = if from_env { GoogleCloudStorageBuilder::from_env() } else { GoogleCloudStorageBuilder::new() };
+            let builder = configured(builder, GoogleConfigKey::Client, options, GoogleCloudStorageBuilder::with_config)?;
             Arc::new(builder.with_retry(retry).with_bucket_name(bucket).build()?)
         }
         SecretKind::Azure => {
-            let mut builder = if from_env { MicrosoftAzureBuilder::from_env() } else { MicrosoftAzureBuilder::new() };
-            for (key, value) in client {
-                builder = builder.with_config(AzureConfigKey::Client(key), value);
-            }
-            for (key, value) in options {
-                builder = builder.with_config(key.parse()?, value);
-            }
+            let builder = if from_env { MicrosoftAzureBuilder::from_env() } else { MicrosoftAzureBuilder::new() };
+            let builder = configured(builder, AzureConfigKey::Client, options, MicrosoftAzureBuilder::with_config)?;
             let builder = match url.scheme() {
                 // Which names the account too.
                 "abfs" | "abfss" => builder.with_url(url.as_str()),
@@ -124,15 +108,21 @@ fn build(
             Arc::new(builder.with_retry(retry).build()?)
         }
         SecretKind::Http => {
-            let mut builder = HttpBuilder::new();
-            for (key, value) in client {
-                builder = builder.with_config(key, value);
-            }
-            for (key, value) in options {
-                builder = builder.with_config(key.parse()?, value);
-            }
+            let builder = configured(HttpBuilder::new(), |key| key, options, HttpBuilder::with_config)?;
             let root = format!("{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort]);
             Arc::new(builder.with_retry(retry).with_url(root).build()?)
         }
     })
+}
+
+/// The builder of one kind of store with our defaults, which its own options replace.
+fn configured<B, K: FromStr<Err = object_store::Error>>(
+    builder: B,
+    client_key: impl Fn(ClientConfigKey) -> K,
+    options: Vec<(&str, String)>,
+    with_config: impl Fn(B, K, String) -> B,
+) -> object_store::Result<B> {
+    let defaults = CLIENT_DEFAULTS.map(|(key, value)| (client_key(key), value.to_owned()));
+    let builder = defaults.into_iter().fold(builder, |builder, (key, value)| with_config(builder, key, value));
+    options.into_iter().try_fold(builder, |builder, (key, value)| Ok(with_config(builder, key.parse()?, value)))
 }

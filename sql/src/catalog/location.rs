@@ -81,10 +81,10 @@ async fn expand(state: &SessionState, location: &str) -> Result<Vec<ListingTable
         let path = url.to_file_path().map_err(|()| error(location, "is not the URL of a local file"))?;
         return expand_path(location, path);
     }
-    if url.password().is_some() {
-        let message = "must not hold credentials; put them into a secret and write its name before the @";
-        return Err(error(&format!("{}://…", url.scheme()), message));
-    }
+    engine::check_url(&url).map_err(|message| match url.password() {
+        Some(_) => error(&format!("{}://…", url.scheme()), message),
+        None => error(location, message),
+    })?;
     if url.path().contains(['*', '[']) {
         return pattern::matches(state, url, location).await;
     }

@@ -212,7 +212,7 @@ fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Erro
         SqlState::CARDINALITY_VIOLATION
     } else if has("no space left on device") || has("storage full") || has("disk quota") || has("max_temp_directory_size") {
         SqlState::DISK_FULL
-    } else if has("corrupt") || lower.starts_with("eof") || has("parquet error") || has("parqueterror") || has("magic") {
+    } else if has("corrupt") || has("parquet error") || has("parqueterror") || has("magic") {
         SqlState::DATA_CORRUPTED
     } else if has("no such file or directory") || has("notfound") {
         SqlState::UNDEFINED_FILE
