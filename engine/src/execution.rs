@@ -17,6 +17,7 @@ use futures::stream::BoxStream;
 use futures::StreamExt;
 
 use crate::cluster::Cluster;
+use crate::compact::compact_sorts;
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -67,7 +68,8 @@ impl Engine {
             location: config.spill_dir.display().to_string(),
             message: format!("the spill directory cannot be emptied: {error}"),
         })?;
-        let runtime = runtime_env(config.memory_bytes, &config.spill_dir, Arc::clone(&config.object_stores))?;
+        let object_stores = Arc::clone(&config.object_stores);
+        let runtime = runtime_env(config.memory_bytes, config.parallelism, &config.spill_dir, object_stores)?;
         let local = local_session_state(local_session_config(config.parallelism, config.memory_bytes), Arc::clone(&runtime));
         let distributed = cluster_session_state(cluster_session_config(), Some(runtime))?;
         let threads = QueryThreads::start(config.parallelism)?;
@@ -198,7 +200,8 @@ impl LocalRun {
         let (stores, context, interrupt) = (Arc::clone(&self.object_stores), Arc::clone(&self.context), Interrupt::new());
         let installed = interrupt.clone();
         let open = move || {
-            let plan = installed.install(stores.cached(plan, &context.runtime_env())?)?;
+            let plan = compact_sorts(stores.cached(plan, &context.runtime_env())?)?;
+            let plan = installed.install(plan)?;
             let running = metrics::RunningPlan(Arc::clone(&plan));
             let rows = execute_stream(plan, context)?;
             let schema = rows.schema();

@@ -1,4 +1,4 @@
-//! Faults of files and disks: a query meets them in this process or in a task elsewhere, and the user is told the same.
+//! Faults of files, disks and memory: a query meets them in this process or in a task elsewhere, and the user is told the same.
 
 use std::error::Error;
 use std::io;
@@ -25,14 +25,17 @@ pub enum FaultKind {
     Io,
     /// The contents are not what the format says.
     Corrupt,
+    /// No memory for what cannot be spilled.
+    OutOfMemory,
 }
 
-const KINDS: [(FaultKind, &str); 5] = [
+const KINDS: [(FaultKind, &str); 6] = [
     (FaultKind::DiskFull, "disk-full"),
     (FaultKind::Denied, "denied"),
     (FaultKind::Missing, "missing"),
     (FaultKind::Io, "io"),
     (FaultKind::Corrupt, "corrupt"),
+    (FaultKind::OutOfMemory, "out-of-memory"),
 ];
 const DISK_FULL_WORDS: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 const BEGIN: &str = "[fault ";
@@ -47,6 +50,9 @@ impl Fault {
             DataFusionError::ParquetError(error) => Some(of_parquet(error)),
             DataFusionError::ArrowError(error, _) => Self::of_arrow(error),
             DataFusionError::External(error) => of_any(error.as_ref()),
+            DataFusionError::ResourcesExhausted(message) => {
+                Some(Self { kind: FaultKind::OutOfMemory, message: message.clone() })
+            }
             _ => None,
         }
     }
@@ -159,6 +165,7 @@ mod tests {
             (DataFusionError::IoError(full()), FaultKind::DiskFull),
             (DataFusionError::ArrowError(Box::new(ArrowError::IoError("x".into(), full())), None), FaultKind::DiskFull),
             (DataFusionError::ParquetError(Box::new(corrupt)), FaultKind::Corrupt),
+            (DataFusionError::ResourcesExhausted("x".into()).context("a sort"), FaultKind::OutOfMemory),
         ] {
             assert_eq!(Fault::of(&error).map(|fault| fault.kind), Some(kind), "{error}");
         }

@@ -1,22 +1,34 @@
 //! Memory pools and spill directories.
 
+mod pool;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{MemoryPool, TrackConsumersPool};
+
+pub use pool::SpillingPool;
 
 /// How many of the largest consumers an out-of-memory error names.
 const CONSUMERS_NAMED: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("3 is not zero");
 
-/// A pool of `bytes`: operators that can spill share evenly what the others leave, and an error names the largest.
+/// The pool of a process: an error names the largest consumers.
 pub(crate) fn memory_pool(bytes: usize) -> Arc<dyn MemoryPool> {
-    Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), CONSUMERS_NAMED))
+    Arc::new(TrackConsumersPool::new(SpillingPool::new(move || bytes), CONSUMERS_NAMED))
+}
+
+/// How many spilled files a merge reads at once: each holds some batches in memory, and several merges run at a time.
+/// `bytes` is the pool's size.
+pub(crate) fn spill_merge_fan_in(bytes: usize, partitions: usize) -> usize {
+    /// Two batches of wide rows, counted twice as DataFusion does, and as much for what is computed from them.
+    const FILE_BYTES: usize = 32 << 20;
+    (bytes / partitions.max(1) / FILE_BYTES).clamp(2, 64)
 }
 
 /// What each partition of a sort keeps for merging what it spilled: DataFusion's 10 MB, less in a pool that a few of those
 /// would fill. `bytes` is the pool's size.
 pub fn sort_spill_reservation(bytes: usize, partitions: usize) -> usize {
-    const SHARE: usize = 8;
+    const SHARE: usize = 16;
     (bytes / partitions.max(1) / SHARE).min(10 << 20)
 }
 

@@ -7,10 +7,12 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -177,7 +179,7 @@ pub(crate) type Source = (Arc<dyn ExecutionPlan>, usize);
 /// The filtered tables that hold every value that a column of `plan` can have.
 fn find_sources(plan: &Arc<dyn ExecutionPlan>, column: usize, sources: &mut Vec<Source>) {
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        if is_table(filter.input()) {
+        if is_table(plan) {
             sources.push((Arc::clone(plan), column));
             return;
         }
@@ -224,14 +226,27 @@ fn find_in_join(join: &HashJoinExec, column: usize, sources: &mut Vec<Source>) {
     }
 }
 
-/// Whether a plan only reads a table, or filters what it reads.
+/// Whether a plan only reads a table, or filters and computes what it reads, and finds the same each time.
 pub(crate) fn is_table(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let passes = plan.is::<RepartitionExec>() || plan.is::<CoalescePartitionsExec>() || plan.is::<FilterExec>();
+    // A limit takes any rows.
+    if plan.fetch().is_some() || has_volatile_expression(plan) {
+        return false;
+    }
+    let passes = plan.is::<RepartitionExec>() || plan.is::<CoalescePartitionsExec>();
     match plan.children().as_slice() {
         [] => true,
-        [input] => passes && is_table(input),
+        [input] => (passes || plan.is::<FilterExec>() || plan.is::<ProjectionExec>()) && is_table(input),
         _ => false,
     }
+}
+
+pub(crate) fn has_volatile_expression(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut found = false;
+    let visited = plan.apply_expressions(&mut |expr| {
+        found |= is_volatile(expr);
+        Ok(TreeNodeRecursion::Continue)
+    });
+    found || visited.is_err()
 }
 
 pub(crate) fn column_of(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Key {

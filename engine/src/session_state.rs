@@ -20,7 +20,7 @@ use crate::checked_arithmetic::CheckedArithmetic;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::functions::register_functions;
-use crate::memory::{memory_pool, sort_spill_reservation};
+use crate::memory::{memory_pool, sort_spill_reservation, spill_merge_fan_in};
 use crate::object_store::ObjectStores;
 use crate::semi_joins::SemiJoinsFirst;
 use crate::{broadcast_side, physical_rules};
@@ -32,16 +32,19 @@ const BATCH_ROWS: usize = 16_384;
 const BUILD_BYTES_MAX: usize = 128 << 20;
 const BUILD_ROWS_MAX: usize = 5_000_000;
 
-/// Memory, spill directory, object stores and caches for queries that run in one process.
+/// Memory, spill directory, object stores and caches for queries that run in one process on `parallelism` threads.
 pub fn runtime_env(
     memory_bytes: usize,
+    parallelism: usize,
     spill_dir: &std::path::Path,
     object_stores: Arc<ObjectStores>,
 ) -> Result<Arc<RuntimeEnv>> {
     RuntimeEnvBuilder::new()
         .with_memory_pool(memory_pool(memory_bytes))
         .with_disk_manager_builder(
-            DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()])),
+            DiskManagerBuilder::default()
+                .with_mode(DiskManagerMode::Directories(vec![spill_dir.to_owned()]))
+                .with_max_spill_merge_fan_in(spill_merge_fan_in(memory_bytes, parallelism)),
         )
         .with_object_store_registry(object_stores)
         // Files come, go and change while they are served.

@@ -3,7 +3,6 @@
 //! A hash join holds one of its inputs in memory, whole, and is faster by half. Which inputs are too large is not known before.
 
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
@@ -13,6 +12,7 @@ use tracing::info;
 
 use crate::error::{Error, Result};
 use crate::execution::Execution;
+use crate::fault::{Fault, FaultKind};
 use crate::metrics;
 use crate::task_join::TaskJoinExec;
 
@@ -78,11 +78,12 @@ impl Run {
 }
 
 fn is_out_of_memory(error: &Error) -> bool {
-    match error {
-        Error::DataFusion(error) => matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)),
-        Error::JobFailed { message } => message.contains("ResourcesExhausted") || message.contains("Resources exhausted"),
-        _ => false,
-    }
+    let fault = match error {
+        Error::DataFusion(error) => Fault::of(error),
+        Error::JobFailed { message } => Fault::from_text(message),
+        _ => None,
+    };
+    fault.is_some_and(|fault| fault.kind == FaultKind::OutOfMemory)
 }
 
 #[cfg(test)]
@@ -91,6 +92,7 @@ mod tests {
 
     use super::*;
     use datafusion::arrow::datatypes::Schema;
+    use datafusion::error::DataFusionError;
 
     fn exhausted() -> Result<RecordBatch> {
         Err(DataFusionError::ResourcesExhausted("too little".into()).context("while joining").into())

@@ -16,7 +16,6 @@ use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
@@ -26,6 +25,8 @@ use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, PlanProperties,
 };
+
+use crate::reductions::has_volatile_expression;
 
 /// Of files, and of rows in memory, that each task reads.
 const BUILD_BYTES_MAX: usize = 2 << 20;
@@ -63,7 +64,7 @@ pub fn plain_joins(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan
 /// What it takes to read a plan that is the same each time it is run: `None` if it might not be, or has several partitions.
 fn build_bytes(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
     // A limit takes any rows.
-    if plan.output_partitioning().partition_count() != 1 || plan.fetch().is_some() || has_volatile_expression(plan)? {
+    if plan.output_partitioning().partition_count() != 1 || plan.fetch().is_some() || has_volatile_expression(plan) {
         return Ok(None);
     }
     if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
@@ -80,15 +81,6 @@ fn build_bytes(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
         }
     }
     Ok(Some(sum))
-}
-
-fn has_volatile_expression(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
-    let mut found = false;
-    plan.apply_expressions(&mut |expr| {
-        found |= is_volatile(expr);
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found)
 }
 
 fn scan_bytes(source: &dyn DataSource) -> Option<usize> {

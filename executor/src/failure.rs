@@ -21,7 +21,7 @@ pub(crate) fn of_task(error: BallistaError, node: &str) -> BallistaError {
             fault.message.push_str(&format!(" (on executor {node})"));
             match fault.kind {
                 FaultKind::Io | FaultKind::DiskFull => BallistaError::IoError(io::Error::other(fault.to_text())),
-                FaultKind::Denied | FaultKind::Missing | FaultKind::Corrupt => BallistaError::General(fault.to_text()),
+                _ => BallistaError::General(fault.to_text()),
             }
         }
         None => error,

@@ -2,14 +2,13 @@
 //! all tasks together stay within what the executor has.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::error::Result;
-use datafusion::execution::memory_pool::{
-    FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
-};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::ExecutionPlan;
-use engine::ObjectStores;
+use engine::{ObjectStores, SpillingPool};
 
 use crate::ExecutorConfig;
 
@@ -19,16 +18,21 @@ pub(crate) struct Resources {
     object_stores: Arc<ObjectStores>,
     /// What all tasks hold.
     all: Arc<dyn MemoryPool>,
-    bytes_per_vcore: usize,
+    memory_bytes: usize,
+    vcores: usize,
+    /// For how many vcores tasks run.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Resources {
     /// The work directory must exist; spill files go into a directory of their own below it.
     pub(crate) fn new(config: &ExecutorConfig) -> Result<Self> {
         let (memory_bytes, object_stores) = (config.memory_bytes, Arc::clone(&config.object_stores));
-        let shared = engine::runtime_env(memory_bytes, &config.work_dir.join("spill"), Arc::clone(&object_stores))?;
+        let vcores = config.vcores.max(1);
+        let spill_dir = config.work_dir.join("spill");
+        let shared = engine::runtime_env(memory_bytes, vcores, &spill_dir, Arc::clone(&object_stores))?;
         let all = Arc::new(GreedyMemoryPool::new(memory_bytes));
-        Ok(Self { shared, object_stores, all, bytes_per_vcore: (memory_bytes / config.vcores.max(1)).max(1) })
+        Ok(Self { shared, object_stores, all, memory_bytes, vcores, busy: Arc::default() })
     }
 
     /// For planning-like work that needs no memory of its own.
@@ -43,23 +47,47 @@ impl Resources {
 
     /// What each partition of a task's sort keeps for merging, in bytes.
     pub(crate) fn sort_spill_reservation(&self) -> usize {
-        engine::sort_spill_reservation(self.bytes_per_vcore, 1)
+        engine::sort_spill_reservation(self.memory_bytes, self.vcores)
     }
 
-    /// A pool of its own for a task, as large as its share of the vcores. More tasks than vcores may run: together they get
-    /// what there is.
+    /// A pool of its own for a task: its part of the memory, by vcores. Those that no task has count too; if more run than
+    /// there are vcores, the parts get smaller while they do.
     pub(crate) fn for_task(&self, vcores: u32) -> Result<Arc<RuntimeEnv>> {
-        let bytes = self.bytes_per_vcore.saturating_mul(vcores.max(1) as usize);
-        let pool = TaskPool { own: FairSpillPool::new(bytes), all: Arc::clone(&self.all) };
+        let (bytes, own, all) = (self.memory_bytes, vcores.max(1) as usize, self.vcores);
+        let busy = Busy::new(&self.busy, own);
+        let counted = Arc::clone(&self.busy);
+        let part = move || bytes / counted.load(Ordering::Relaxed).max(all).max(own) * own;
+        let pool = TaskPool { own: SpillingPool::new(part), all: Arc::clone(&self.all), _busy: busy };
         RuntimeEnvBuilder::from_runtime_env(&self.shared).with_memory_pool(Arc::new(pool)).build_arc()
+    }
+}
+
+/// Counts the vcores of a task for as long as its pool lives.
+#[derive(Debug)]
+struct Busy {
+    all: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Busy {
+    fn new(all: &Arc<AtomicUsize>, own: usize) -> Self {
+        all.fetch_add(own, Ordering::Relaxed);
+        Self { all: Arc::clone(all), own }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
     }
 }
 
 /// Shares a task's memory among its operators, and takes it from the memory of all tasks.
 #[derive(Debug)]
 struct TaskPool {
-    own: FairSpillPool,
+    own: SpillingPool,
     all: Arc<dyn MemoryPool>,
+    _busy: Busy,
 }
 
 impl std::fmt::Display for TaskPool {
@@ -129,13 +157,15 @@ mod tests {
             let task = resources.for_task(1).expect("a task");
             MemoryConsumer::new(name).register(&task.memory_pool)
         };
-        let (first, second, third) = (reserve("a"), reserve("b"), reserve("c"));
+        let (first, second) = (reserve("a"), reserve("b"));
         assert!(first.try_grow(51).is_err());
         first.try_grow(50).expect("its share");
-        second.try_grow(40).expect("less than its share");
-        assert!(third.try_grow(11).is_err());
-        third.try_grow(10).expect("what is left");
+        let third = reserve("c");
+        assert!(second.try_grow(34).is_err());
+        second.try_grow(33).expect("its share of three");
+        assert!(third.try_grow(18).is_err());
+        third.try_grow(17).expect("what is left");
         drop(second);
-        third.try_grow(40).expect("what the second had");
+        third.try_grow(33).expect("its share of two");
     }
 }

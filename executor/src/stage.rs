@@ -26,7 +26,7 @@ pub(crate) fn runnable(
     interrupt: &Interrupt,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let stage = engine::push_dynamic_filters(engine::plain_joins(stage)?, config)?;
-    let stage = interrupt.install(stage)?;
+    let stage = interrupt.install(engine::compact_sorts(stage)?)?;
     write_plain(stage.transform_up(read_plain).data()?)
 }
 

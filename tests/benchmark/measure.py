@@ -11,10 +11,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import arbalest
 import latency
 import memory
+import spill
 import throughput
 import tpch
 
-PARTS = ["tpch", "latency", "throughput", "memory"]
+PARTS = ["tpch", "latency", "throughput", "memory", "spill"]
 
 
 def main():
@@ -46,6 +47,8 @@ def main():
                 throughput.measure(server, report)
             if "memory" in parts:
                 memory.measure(server, report)
+        if "spill" in parts:
+            spill.measure(scale, flags, data_directory, report)
     return report
 
 

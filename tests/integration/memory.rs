@@ -53,6 +53,36 @@ async fn a_sort_beyond_the_pool_spills() {
     }
 }
 
+/// 600 MB of rows in pools of 128 MiB: all of them are sorted, grouped, numbered and joined. Ten times the pool is in
+/// `tests/benchmark/spill.py`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_larger_than_the_pool_spills() {
+    let server = Server::start(&["--sample", "tpch=0.5", "--memory", "256MiB"]);
+    let client = connect(server.postgres()).await;
+    let files = server.files();
+    let rows = value(&client, "SELECT count(*) FROM lineitem").await.expect("a count");
+    // Every column is read, and its values are used above the operator that spills.
+    let used = "sum(length(l_comment) + length(l_shipmode) + length(l_shipinstruct) + length(l_returnflag)), sum(l_quantity),
+        sum(l_extendedprice), sum(l_discount), sum(l_tax), max(l_shipdate), max(l_commitdate), max(l_receiptdate), sum(l_suppkey)";
+    let row_by_row = |sql: &str| format!("SELECT concat_ws(' ', {}) FROM {sql} AS t", used.replace("\n", " "));
+    let expected = value(&client, &row_by_row("(SELECT * FROM lineitem)")).await;
+    let all = [
+        row_by_row("(SELECT * FROM (SELECT *, row_number() OVER (ORDER BY l_comment, l_orderkey) AS n FROM lineitem) AS t WHERE n > 0)"),
+        row_by_row("(SELECT * FROM (SELECT *, count(*) OVER (PARTITION BY l_partkey ORDER BY l_shipdate) AS n FROM lineitem) AS t WHERE n > 0)"),
+        row_by_row("(SELECT DISTINCT * FROM lineitem)"),
+        row_by_row("(SELECT b.* FROM lineitem a JOIN lineitem b USING (l_orderkey, l_linenumber) WHERE a.l_comment = b.l_comment)"),
+    ];
+    let groups = "SELECT sum(n) FROM (SELECT l_orderkey, l_linenumber, l_comment, count(*) AS n FROM lineitem GROUP BY 1, 2, 3) AS t";
+    for mode in ["local", "distributed"] {
+        client.batch_execute(&format!("SET arbalest.execution_mode = '{mode}'")).await.unwrap();
+        for sql in &all {
+            assert_eq!(value(&client, sql).await, expected, "{mode}: {sql}");
+            idle(&server, &files).await;
+        }
+        assert_eq!(value(&client, groups).await.as_ref(), Some(&rows), "{mode}");
+    }
+}
+
 /// 1.5 million rows, some 300 MB on the wire.
 async fn large_result(mode: &str) {
     let server = Server::start(&["--sample", "tpch=0.05", "--memory", "256MiB"]);

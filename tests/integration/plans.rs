@@ -132,24 +132,44 @@ async fn scans_look_at_each_row_only_for_very_selective_joins() {
 async fn few_keys_are_compared_early() {
     let server = Server::start(&["--sample", "tpch=0.1"]);
     let client = connect(server.postgres()).await;
-    // The filtered keys of a HAVING, of a dimension at the end of FROM, and of a table that an aggregate is joined with.
+    // The filtered keys of a HAVING, of a dimension at the end of FROM, and of a table that an aggregate or a filtered table is
+    // joined with.
     let having = "SELECT count(*) FROM customer, orders, lineitem WHERE c_custkey = o_custkey AND o_orderkey = l_orderkey
         AND o_orderkey IN (SELECT l_orderkey FROM lineitem GROUP BY l_orderkey HAVING sum(l_quantity) > 300)";
     let dimension = "SELECT count(*) FROM supplier, lineitem, nation
         WHERE s_suppkey = l_suppkey AND s_nationkey = n_nationkey AND n_name = 'FRANCE'";
     let aggregate = "SELECT count(*) FROM lineitem, part WHERE p_partkey = l_partkey AND p_brand = 'Brand#23'
         AND p_container = 'MED BOX' AND l_quantity < (SELECT avg(l_quantity) FROM lineitem WHERE l_partkey = p_partkey)";
+    let exists = "SELECT count(*) FROM orders WHERE o_orderdate >= DATE '1993-07-01' AND o_orderdate < DATE '1993-10-01'
+        AND EXISTS (SELECT 1 FROM lineitem WHERE l_orderkey = o_orderkey AND l_commitdate < l_receiptdate)";
     for (mode, sql, above, semi) in [
         ("local", having, "c_custkey@0", "o_orderkey"),
         ("distributed", having, "c_custkey@0", "o_orderkey"),
         ("local", dimension, "s_suppkey@0", "n_nationkey@0, s_nationkey"),
         ("distributed", dimension, "s_suppkey@0", "n_nationkey@0, s_nationkey"),
         ("distributed", aggregate, "mode=Partial, gby=[l_partkey", "p_partkey@0, l_partkey"),
+        ("distributed", exists, "AggregateExec: mode=Partial", "o_orderkey@0, l_orderkey"),
     ] {
         let lines = explain(&client, mode, sql).await;
         let above = lines.iter().position(|line| line.contains(above));
         let semi = lines.iter().position(|line| line.contains("Semi") && line.contains(semi));
         let deep = |line: usize| lines[line].len() - lines[line].trim_start().len();
         assert!(matches!((above, semi), (Some(above), Some(semi)) if above < semi && deep(above) < deep(semi)), "{mode} {lines:#?}");
+    }
+}
+
+/// A table whose filter passes other rows each time has to be read once.
+#[tokio::test]
+async fn what_changes_from_one_read_to_the_next_is_read_once() {
+    let server = Server::start(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    let filtered = |filter: &str| {
+        format!("SELECT count(*) FROM lineitem JOIN (SELECT * FROM orders WHERE {filter} AND o_orderkey < 1000) o ON o_orderkey = l_orderkey")
+    };
+    for (filter, reads) in [("o_totalprice > 0", 2), ("random() < 0.5", 1)] {
+        let sql = format!("SELECT l_orderkey, (SELECT avg(l_quantity) FROM lineitem WHERE l_orderkey = o_orderkey) {}", &filtered(filter)[15..]);
+        let lines = explain(&client, "distributed", &sql).await;
+        let scans = lines.iter().filter(|line| line.contains("DataSourceExec") && line.contains("orders")).count();
+        assert_eq!(scans, reads, "{filter} {lines:#?}");
     }
 }

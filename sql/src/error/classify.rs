@@ -68,7 +68,6 @@ pub(super) fn datafusion_error(error: &DataFusionError, text: Option<&str>) -> E
             None => at(SqlState::FEATURE_NOT_SUPPORTED, clean(message), position),
         },
         DataFusionError::Plan(message) => plan(&clean(message), position),
-        DataFusionError::ResourcesExhausted(message) => out_of_memory(message),
         DataFusionError::Execution(message) | DataFusionError::Configuration(message) => {
             by_words(&clean(message), SqlState::INTERNAL_ERROR, position)
         }
@@ -286,6 +285,7 @@ fn out_of_memory(message: &str) -> Error {
 
 fn of_fault(fault: Fault) -> Error {
     let sql_state = match fault.kind {
+        FaultKind::OutOfMemory => return out_of_memory(&fault.message),
         FaultKind::DiskFull => SqlState::DISK_FULL,
         FaultKind::Denied => SqlState::INSUFFICIENT_PRIVILEGE,
         FaultKind::Missing => SqlState::UNDEFINED_FILE,

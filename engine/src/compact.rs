@@ -1,0 +1,169 @@
+//! Rows that sorts hand on without the buffers of rows that are elsewhere.
+//!
+//! A string of a view array lies in a buffer that it shares: with the whole column of the file or message that was read, or, if
+//! rows were spilled, with all columns of their batch. A merge picks rows from several of those and keeps all of them in
+//! memory, many times what it holds of them, and so does whatever collects its rows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray};
+use datafusion::arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
+use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Statistics, internal_err};
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::statistics::StatisticsArgs;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::StreamExt;
+
+/// A column is copied if its buffers are so many times larger than what it uses of them.
+const PINNED_PER_USED: usize = 2;
+
+/// The plan with compact rows above its sorts, and below what merges sorted rows.
+pub fn compact_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        if node.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_none()) && has_views(&node) {
+            return Ok(Transformed::yes(Arc::new(CompactExec { input: node })));
+        }
+        match node.downcast_ref::<SortPreservingMergeExec>() {
+            Some(merge) if !merge.input().is::<CompactExec>() && has_views(&node) => {
+                let input = Arc::new(CompactExec { input: Arc::clone(merge.input()) });
+                let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
+                node.replace_children(vec![input], options).map(Transformed::yes)
+            }
+            _ => Ok(Transformed::no(node)),
+        }
+    })
+    .data()
+}
+
+fn has_views(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.schema().fields().iter().any(|field| is_view(field.data_type()))
+}
+
+fn is_view(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8View | DataType::BinaryView)
+}
+
+fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().map(|column| match column.data_type() {
+        DataType::Utf8View => compact_column::<StringViewType>(column),
+        DataType::BinaryView => compact_column::<BinaryViewType>(column),
+        _ => Arc::clone(column),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options)?)
+}
+
+fn compact_column<T: ByteViewType>(column: &ArrayRef) -> ArrayRef {
+    let views: &GenericByteViewArray<T> = column.as_byte_view();
+    let pinned: usize = views.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
+    match pinned > PINNED_PER_USED * views.total_buffer_bytes_used() {
+        true => Arc::new(views.gc()),
+        false => Arc::clone(column),
+    }
+}
+
+/// Passes its input on, compact.
+#[derive(Clone, Debug)]
+struct CompactExec {
+    input: Arc<dyn ExecutionPlan>,
+}
+
+impl DisplayAs for CompactExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CompactExec")
+    }
+}
+
+impl ExecutionPlan for CompactExec {
+    fn name(&self) -> &str {
+        "CompactExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self { input })),
+            Err(children) => internal_err!("CompactExec takes one input, not {}", children.len()),
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let rows = self.input.execute(partition, context)?;
+        let schema = rows.schema();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.map(|batch| compact(&batch?)))))
+    }
+
+    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        match inputs {
+            [input] => Ok(Arc::clone(input)),
+            _ => internal_err!("CompactExec takes one input, not {}", inputs.len()),
+        }
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{Int64Array, StringViewArray};
+
+    #[test]
+    fn a_few_rows_do_not_keep_the_buffers_of_all() {
+        let texts = StringViewArray::from_iter((0..10_000).map(|n| Some(format!("a text that is not inlined, {n}"))));
+        let numbers = Int64Array::from_iter_values(0..10_000);
+        let columns: [(&str, ArrayRef); 2] = [("n", Arc::new(numbers)), ("t", Arc::new(texts))];
+        let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+        let pinned = |batch: &RecordBatch| -> usize {
+            batch.column(1).as_string_view().data_buffers().iter().map(|buffer| buffer.capacity()).sum()
+        };
+        let few = batch.slice(5_000, 10);
+        assert!(pinned(&few) > 200_000);
+        let compacted = compact(&few).expect("the same rows");
+        assert_eq!(compacted, few);
+        assert!(pinned(&compacted) < 1_000);
+        let all = compact(&batch).expect("the same rows");
+        assert!(Arc::ptr_eq(all.column(1), batch.column(1)));
+    }
+}
