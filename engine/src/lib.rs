@@ -25,6 +25,7 @@ mod join_order;
 mod memory;
 mod metrics;
 mod object_store;
+mod offset;
 mod physical_rules;
 mod reductions;
 mod remote_cluster;

@@ -14,7 +14,10 @@ use crate::broadcast::BroadcastJoins;
 use crate::dimensions::DimensionsFirst;
 use crate::dynamic_filters::SelectiveFilters;
 use crate::filter_pushdown::FiltersIntoScans;
-use crate::{broadcast_side, join_order, selectivity, single_task_joins, task_join, window_sort};
+use crate::{broadcast_side, join_order, offset, selectivity, single_task_joins, task_join, window_sort};
+
+/// DataFusion's rule that puts exchanges and sorts in their places.
+const ENFORCEMENT: &str = "EnsureRequirements";
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
@@ -56,7 +59,12 @@ fn common() -> Vec<Rule> {
     // First: all that looks at the sizes of inputs comes after.
     let estimates: Rule = Arc::new(Rewrite { name: "selectivity", rewrite: selectivity::estimated });
     let dimensions: Rule = Arc::new(DimensionsFirst);
-    [estimates, dimensions].into_iter().chain(PhysicalOptimizer::new().rules.into_iter().map(replace)).collect()
+    let mut rules: Vec<Rule> = PhysicalOptimizer::new().rules.into_iter().map(replace).collect();
+    if let Some(index) = rules.iter().position(|rule| rule.name() == ENFORCEMENT) {
+        rules.insert(index + 1, Arc::new(Rewrite { name: "offsets_as_they_were", rewrite: offset::unguarded }));
+        rules.insert(index, Arc::new(Rewrite { name: "offsets", rewrite: offset::guarded }));
+    }
+    [estimates, dimensions].into_iter().chain(rules).collect()
 }
 
 /// A rule that looks at one operator at a time, from the leaves up.
@@ -90,9 +98,12 @@ mod tests {
         let names = |rules: Vec<Rule>| rules.iter().map(|rule| rule.name().to_owned()).collect::<Vec<_>>();
         let standard = names(PhysicalOptimizer::new().rules);
         let (local, cluster) = (names(local()), names(cluster()));
-        assert_eq!(local.len(), standard.len() + 2);
-        assert_eq!(local.iter().skip(2).zip(&standard).filter(|(ours, theirs)| ours != theirs).count(), 2);
-        assert_eq!(cluster.len(), standard.len() + 8);
+        let enforcement = local.iter().position(|name| name == ENFORCEMENT).unwrap_or_default();
+        assert_eq!([&local[enforcement - 1], &local[enforcement + 1]], ["offsets", "offsets_as_they_were"]);
+        assert_eq!(local.len(), standard.len() + 4);
+        let replaced = local.iter().filter(|name| !standard.contains(name)).count();
+        assert_eq!(replaced, 4 + 2);
+        assert_eq!(cluster.len(), standard.len() + 10);
         let place = cluster.iter().position(|name| name == "broadcast_joins").unwrap_or_default();
         assert_eq!(cluster[place - 1], "join_selection");
     }
