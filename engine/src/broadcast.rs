@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::common::JoinType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
@@ -15,6 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
+use crate::marks::mark;
 use crate::reductions::{Reduced, reduce};
 use crate::task_join::is_driven_by_probe;
 
@@ -55,6 +57,13 @@ impl Limits {
         let is_cheaper = probe.is_none_or(|probe| build.saturating_mul(self.tasks.saturating_sub(1)) <= probe);
         build < BROADCAST_BYTES_MAX && (is_cheaper || build < SMALL_BYTES)
     }
+
+    /// Whether every task reads, marks and hands on the left rows in less time than all of them take to exchange the right.
+    fn allow_marks(&self, join: &HashJoinExec) -> bool {
+        let (left, right) = (rows_bytes(join.left().as_ref()), rows_bytes(join.right().as_ref()));
+        let is_cheaper = |left: usize, right: usize| left.saturating_mul(self.tasks).saturating_mul(2) <= right;
+        left.zip(right).is_some_and(|(left, right)| left < BROADCAST_BYTES_MAX && is_cheaper(left, right))
+    }
 }
 
 /// Of a build side: each task holds it in memory.
@@ -70,12 +79,25 @@ fn choose(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn Executi
     if let Some(broadcast) = broadcast(join, limits)? {
         return Ok(Some(broadcast));
     }
+    if let Some(marked) = with_marks(join, limits)? {
+        return Ok(Some(marked));
+    }
     let Some(with_tables) = reduce(join, Reduced::Tables)? else { return Ok(with_groups) };
     let sent_whole = match with_tables.downcast_ref::<HashJoinExec>() {
         Some(join) => broadcast(join, limits)?,
         None => None,
     };
     Ok(Some(sent_whole.unwrap_or(with_tables)))
+}
+
+/// The join with the rows of one side marked by all tasks; `None` if it keeps rows of both, or that is dearer than an exchange.
+fn with_marks(join: &HashJoinExec, limits: &Limits) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let swapped = match join.join_type() {
+        JoinType::RightSemi | JoinType::RightAnti => Some(join.swap_inputs(PartitionMode::Partitioned)?),
+        _ => None,
+    };
+    let join = swapped.as_ref().and_then(|plan| plan.downcast_ref()).unwrap_or(join);
+    if limits.allow_marks(join) { mark(join) } else { Ok(None) }
 }
 
 /// The join with one side as a build side for all tasks; `None` if that is dearer than an exchange, or would be wrong.

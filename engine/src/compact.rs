@@ -4,24 +4,22 @@
 //! rows were spilled, with all columns of their batch. A merge picks rows from several of those and keeps all of them in
 //! memory, many times what it holds of them, and so does whatever collects its rows.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray};
 use datafusion::arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Statistics, internal_err};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
+
+use crate::pass::{Pass, PassExec};
 
 /// A column is copied if its buffers are so many times larger than what it uses of them.
 const PINNED_PER_USED: usize = 2;
@@ -30,11 +28,11 @@ const PINNED_PER_USED: usize = 2;
 pub fn compact_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
         if node.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_none()) && has_views(&node) {
-            return Ok(Transformed::yes(Arc::new(CompactExec { input: node })));
+            return Ok(Transformed::yes(Arc::new(CompactExec::new(node))));
         }
         match node.downcast_ref::<SortPreservingMergeExec>() {
             Some(merge) if !merge.input().is::<CompactExec>() && has_views(&node) => {
-                let input = Arc::new(CompactExec { input: Arc::clone(merge.input()) });
+                let input = Arc::new(CompactExec::new(Arc::clone(merge.input())));
                 let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
                 node.replace_children(vec![input], options).map(Transformed::yes)
             }
@@ -72,75 +70,17 @@ fn compact_column<T: ByteViewType>(column: &ArrayRef) -> ArrayRef {
 }
 
 /// Passes its input on, compact.
-#[derive(Clone, Debug)]
-struct CompactExec {
-    input: Arc<dyn ExecutionPlan>,
-}
+type CompactExec = PassExec<Compact>;
 
-impl DisplayAs for CompactExec {
-    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CompactExec")
-    }
-}
+#[derive(Debug)]
+struct Compact;
 
-impl ExecutionPlan for CompactExec {
-    fn name(&self) -> &str {
-        "CompactExec"
-    }
+impl Pass for Compact {
+    const NAME: &'static str = "CompactExec";
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self { input })),
-            Err(children) => internal_err!("CompactExec takes one input, not {}", children.len()),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let rows = self.input.execute(partition, context)?;
+    fn rows(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
         let schema = rows.schema();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.map(|batch| compact(&batch?)))))
-    }
-
-    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        match inputs {
-            [input] => Ok(Arc::clone(input)),
-            _ => internal_err!("CompactExec takes one input, not {}", inputs.len()),
-        }
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows.map(|batch| compact(&batch?))))
     }
 }
 

@@ -156,9 +156,11 @@ impl Engine {
         let running = metrics::RunningQuery::start(&Route::Distributed { reason: String::new() });
         let cluster = self.cluster.clone().ok_or(Error::NoCluster)?;
         let ClusterPlan { physical, logical, state } = plan;
+        let threads = self.threads.handle();
         let query = move |state: SessionState, plan: Arc<dyn ExecutionPlan>| {
             let context = Arc::new(SessionContext::new_with_state(state));
-            Query { cluster: Arc::clone(&cluster), name: name.clone(), context, plan, pause: PAUSE }.run()
+            let threads = Some(threads.clone());
+            Query { cluster: Arc::clone(&cluster), name: name.clone(), context, plan, threads, pause: PAUSE }.run()
         };
         let has_hash_joins = spilling_joins::has_hash_joins(physical.as_ref());
         let mut rows = query(state.clone(), physical);

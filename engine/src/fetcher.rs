@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use ballista_core::client::BallistaClient;
+use ballista_core::extension::BallistaConfigGrpcEndpoint;
 use ballista_core::serde::scheduler::{PartitionLocation, ShuffleLayout};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 use crate::cluster::PartitionFetcher;
 use crate::config::MESSAGE_BYTES_MAX;
+use crate::endpoint::watch;
 use crate::error::{Error, Result};
 
 /// Idle connections kept for each executor.
@@ -68,7 +70,7 @@ impl PartitionFetcher for PooledFetcher {
             meta.port,
             MESSAGE_BYTES_MAX,
             false,
-            None,
+            Some(Arc::new(BallistaConfigGrpcEndpoint::new(watch()))),
             RETRIES,
             RETRY_WAIT_MILLISECONDS,
             WINDOW_BYTES,

@@ -8,13 +8,14 @@ use ballista_core::serde::scheduler::PartitionLocation;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::stream;
+use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use crate::cluster::{Cluster, JobEvent, JobId, JobSubmission};
+use crate::cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 use crate::error::{Error, Result};
+use crate::execution::Execution;
 use crate::metrics;
 
 /// Partitions opened ahead of the one being read. They hold an open file or connection each, not their rows.
@@ -26,16 +27,27 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 /// After this long a job that will not end is not asked again.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Submits a query and returns its rows; the stream waits for the job, then reads the result's partitions in order.
+/// What is made of the partitions of a result.
+pub(crate) type Merge = Box<dyn FnOnce(Vec<Execution>) -> Result<Execution> + Send>;
+
+/// Submits a query and returns its rows; the stream waits for the job, then reads the result's partitions in order, or
+/// merges them.
 pub(crate) async fn run_job(
     cluster: Arc<dyn Cluster>,
     submission: JobSubmission,
-) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    merge: Option<Merge>,
+) -> Result<Execution> {
     let (id, events) = cluster.submit(submission).await?;
     debug!(job_id = %id, "job submitted");
     let job = Job { id, cluster, events: Some(events), started: Instant::now() };
-    let rows = stream::once(job.finish()).map_ok(read_partitions).try_flatten();
-    Ok(rows.boxed())
+    let rows = stream::once(async move {
+        let finished = job.finish().await?;
+        match merge {
+            Some(merge) => merge_partitions(finished, merge).await,
+            None => Ok(read_partitions(finished)),
+        }
+    });
+    Ok(rows.try_flatten().boxed())
 }
 
 /// Owns a job at the scheduler: cancels it when dropped before its end, removes its files when dropped after.
@@ -134,26 +146,41 @@ async fn clean(id: JobId, cluster: Arc<dyn Cluster>) {
 
 /// The rows of a finished job: partition after partition, the next ones opened ahead. The job's files are removed when
 /// the stream ends or is dropped.
-fn read_partitions(finished: FinishedJob) -> BoxStream<'static, Result<RecordBatch>> {
+fn read_partitions(finished: FinishedJob) -> Execution {
     let FinishedJob { job, locations } = finished;
-    let fetcher = job.cluster.fetcher();
-    stream::iter(locations)
-        .map(move |location| {
-            let fetcher = Arc::clone(&fetcher);
-            async move { fetcher.fetch(&location).await.map(|rows| named(rows, &location)) }
-        })
-        .buffered(PARTITIONS_AHEAD)
-        .try_flatten()
-        .chain(stream::poll_fn(move |_| {
-            // Holds the job until the last row was read.
-            let _ = &job;
-            std::task::Poll::Ready(None)
-        }))
-        .boxed()
+    let rows = opened(locations, job.cluster.fetcher()).buffered(PARTITIONS_AHEAD).try_flatten();
+    held(job, rows)
+}
+
+/// What `merge` makes of the rows of a finished job, with all its partitions open at once.
+async fn merge_partitions(finished: FinishedJob, merge: Merge) -> Result<Execution> {
+    let FinishedJob { job, locations } = finished;
+    let partitions = opened(locations, job.cluster.fetcher()).buffered(PARTITIONS_AHEAD).try_collect().await?;
+    Ok(held(job, merge(partitions)?))
+}
+
+/// The partitions of a result as they are opened, one after the other.
+fn opened(
+    locations: VecDeque<PartitionLocation>,
+    fetcher: Arc<dyn PartitionFetcher>,
+) -> impl Stream<Item = impl Future<Output = Result<Execution>> + Send> + Send {
+    stream::iter(locations).map(move |location| {
+        let fetcher = Arc::clone(&fetcher);
+        async move { fetcher.fetch(&location).await.map(|rows| named(rows, &location)) }
+    })
+}
+
+/// Rows that hold their job until the last of them was read.
+fn held(job: Job, rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> Execution {
+    let until_read = stream::poll_fn(move |_| {
+        let _ = &job;
+        std::task::Poll::Ready(None)
+    });
+    rows.chain(until_read).boxed()
 }
 
 /// The rows of a partition. Its file is complete: whatever goes wrong is on the way.
-fn named(rows: SendableRecordBatchStream, location: &PartitionLocation) -> BoxStream<'static, Result<RecordBatch>> {
+fn named(rows: SendableRecordBatchStream, location: &PartitionLocation) -> Execution {
     let executor = &location.executor_meta;
     let peer = format!("executor {}:{}", executor.host, executor.port);
     rows.map_err(move |error| Error::Unreachable { peer: peer.clone(), message: error.find_root().strip_backtrace() }).boxed()

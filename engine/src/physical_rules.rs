@@ -14,7 +14,7 @@ use crate::broadcast::BroadcastJoins;
 use crate::dimensions::DimensionsFirst;
 use crate::dynamic_filters::SelectiveFilters;
 use crate::filter_pushdown::FiltersIntoScans;
-use crate::{broadcast_side, join_order, offset, selectivity, single_task_joins, task_join, window_sort};
+use crate::{broadcast_side, join_order, marks, offset, selectivity, single_task_joins, task_join, window_sort};
 
 /// DataFusion's rule that puts exchanges and sorts in their places.
 const ENFORCEMENT: &str = "EnsureRequirements";
@@ -45,6 +45,7 @@ pub(crate) fn cluster() -> Vec<Rule> {
     rules.push(Arc::new(Rewrite { name: "window_sort", rewrite: window_sort::sorted }));
     // What is still a hash join after this is the scheduler's to cut.
     rules.push(Arc::new(Rewrite { name: "task_joins", rewrite: task_join::in_task }));
+    rules.push(Arc::new(Rewrite { name: "numbered_rows", rewrite: marks::numbered_once }));
     // Last: a marked side has no size that a rule could look at.
     rules.push(Arc::new(Rewrite { name: "broadcast_sides", rewrite: broadcast_side::marked }));
     rules
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(local.len(), standard.len() + 4);
         let replaced = local.iter().filter(|name| !standard.contains(name)).count();
         assert_eq!(replaced, 4 + 2);
-        assert_eq!(cluster.len(), standard.len() + 10);
+        assert_eq!(cluster.len(), standard.len() + 11);
         let place = cluster.iter().position(|name| name == "broadcast_joins").unwrap_or_default();
         assert_eq!(cluster[place - 1], "join_selection");
     }

@@ -150,7 +150,11 @@ fn aggregated(plan: &Arc<dyn ExecutionPlan>, key: usize) -> Option<Input> {
 }
 
 /// `plan` with `new` in the place of `old`, which is below it on a path of single inputs.
-fn with_input(plan: &Arc<dyn ExecutionPlan>, old: &Arc<dyn ExecutionPlan>, new: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn with_input(
+    plan: &Arc<dyn ExecutionPlan>,
+    old: &Arc<dyn ExecutionPlan>,
+    new: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     if Arc::ptr_eq(plan, old) {
         return Ok(new);
     }

@@ -19,13 +19,11 @@ use crate::cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 use crate::cluster_protocol::{CANCEL, CLEAN, ClusterState, Done, JobReference, JobUpdate, STATE, SUBMIT, SubmitJob, event_of};
 use crate::codec::physical_codec;
 use crate::config::MESSAGE_BYTES_MAX;
+use crate::endpoint::watched;
 use crate::error::{Error, Result};
 use crate::fetcher::PooledFetcher;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A scheduler that answers no ping for as long is gone, whatever TCP believes.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A call that is not a stream is answered at once, or not at all.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long what is known of the executors is good enough to plan with.
@@ -48,13 +46,10 @@ impl RemoteCluster {
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|error| Error::Unreachable { peer: peer(url), message: error.to_string() })?
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true);
+            .tcp_nodelay(true);
         Ok(Self {
             url: url.to_owned(),
-            channel: endpoint.connect_lazy(),
+            channel: watched(endpoint).connect_lazy(),
             fetcher: Arc::default(),
             state: Mutex::default(),
         })

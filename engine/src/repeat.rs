@@ -1,23 +1,28 @@
 //! Runs a query again whose job was lost together with the machines that ran it, as long as the client has seen no row.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use tracing::warn;
 
 use crate::cluster::{Cluster, JobSubmission};
 use crate::error::{Error, Result};
+use crate::execution::Execution;
 use crate::fault::Fault;
-use crate::job::run_job;
+use crate::gather::Gathering;
+use crate::job::{Merge, run_job};
 use crate::metrics;
+use crate::threads::QueryHandle;
 
 /// How often a query is run again.
 const REPEATS_MAX: u32 = 2;
+/// A scheduler that was waited for so long is not waited for again: clients are to know within a minute.
+const SILENCE_MAX: Duration = Duration::from_secs(25);
 /// A scheduler that is restarted needs a moment, and its executors until their next heartbeat to find it.
 pub(crate) const PAUSE: Duration = Duration::from_secs(3);
 
@@ -27,14 +32,16 @@ pub(crate) struct Query {
     pub(crate) name: String,
     pub(crate) context: Arc<SessionContext>,
     pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// Where the last step of the plan is taken, if it merges what the others computed; `None`: on the cluster.
+    pub(crate) threads: Option<QueryHandle>,
     /// Before it is run again.
     pub(crate) pause: Duration,
 }
 
 impl Query {
     /// The rows of the query, which must only read.
-    pub(crate) fn run(self) -> BoxStream<'static, Result<RecordBatch>> {
-        let run = Run { query: self, rows: None, has_sent: false, repeats: 0 };
+    pub(crate) fn run(self) -> Execution {
+        let run = Run { query: self, rows: None, has_sent: false, repeats: 0, silence: Duration::ZERO };
         stream::unfold(Some(run), |run| async move {
             let mut run = run?;
             match run.next().await? {
@@ -45,18 +52,26 @@ impl Query {
         .boxed()
     }
 
-    async fn submit(&self) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let (name, context, plan) = (self.name.clone(), Arc::clone(&self.context), Arc::clone(&self.plan));
-        run_job(Arc::clone(&self.cluster), JobSubmission { name, context, plan }).await
+    async fn submit(&self) -> Result<Execution> {
+        let (name, context) = (self.name.clone(), Arc::clone(&self.context));
+        let gathering = self.threads.clone().zip(Gathering::of(&self.plan));
+        let plan = Arc::clone(gathering.as_ref().map_or(&self.plan, |(_, gathering)| gathering.tasks()));
+        let task_context = self.context.task_ctx();
+        let merge = gathering.map(|(threads, gathering)| {
+            Box::new(move |partitions| gathering.run(partitions, &threads, task_context)) as Merge
+        });
+        run_job(Arc::clone(&self.cluster), JobSubmission { name, context, plan }, merge).await
     }
 }
 
 struct Run {
     query: Query,
     /// `None`: to be submitted.
-    rows: Option<BoxStream<'static, Result<RecordBatch>>>,
+    rows: Option<Execution>,
     has_sent: bool,
     repeats: u32,
+    /// For how long the scheduler was waited for in vain.
+    silence: Duration,
 }
 
 impl Run {
@@ -64,16 +79,23 @@ impl Run {
         loop {
             let next = match &mut self.rows {
                 Some(rows) => rows.next().await,
-                None => match self.query.submit().await {
-                    Ok(rows) => {
-                        self.rows = Some(rows);
-                        continue;
+                None => {
+                    let started = Instant::now();
+                    match self.query.submit().await {
+                        Ok(rows) => {
+                            self.rows = Some(rows);
+                            continue;
+                        }
+                        Err(error) => {
+                            self.silence += started.elapsed();
+                            Some(Err(error))
+                        }
                     }
-                    Err(error) => Some(Err(error)),
-                },
+                }
             };
+            let may_repeat = self.repeats < REPEATS_MAX && !self.has_sent && self.silence < SILENCE_MAX;
             match next {
-                Some(Err(error)) if self.repeats < REPEATS_MAX && !self.has_sent && error.is_loss() => {
+                Some(Err(error)) if may_repeat && error.is_loss() => {
                     self.repeats += 1;
                     warn!(%error, repeat = self.repeats, "the query is run again");
                     metrics::query_repeated();
@@ -193,6 +215,7 @@ mod tests {
             name: "test".into(),
             context: Arc::new(SessionContext::new()),
             plan: Arc::new(EmptyExec::new(schema)),
+            threads: None,
             pause: Duration::ZERO,
         };
         let rows = query.run().collect().await;

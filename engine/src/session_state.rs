@@ -19,6 +19,7 @@ use datafusion::prelude::SessionConfig;
 use crate::checked_arithmetic::CheckedArithmetic;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
+use crate::endpoint::watch;
 use crate::functions::register_functions;
 use crate::memory::{memory_pool, sort_spill_reservation, spill_merge_fan_in};
 use crate::object_store::ObjectStores;
@@ -72,6 +73,7 @@ pub fn cluster_session_config() -> SessionConfig {
         .with_ballista_logical_extension_codec(logical_codec())
         .with_ballista_physical_extension_codec(physical_codec())
         .with_ballista_grpc_client_max_message_size(MESSAGE_BYTES_MAX)
+        .with_ballista_override_create_grpc_client_endpoint(watch())
         .with_ballista_broadcast_join_threshold_bytes(broadcast_side::THRESHOLD_BYTES)
         // Planning again after each stage never ends for some plans: an outer join one side of which turns out to be
         // empty, or a union of sorted constants. An error in it leaves the job waiting for ever.

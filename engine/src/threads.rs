@@ -118,3 +118,20 @@ impl Drop for RunningQuery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::datatypes::Schema;
+    use datafusion::physical_plan::EmptyRecordBatchStream;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_its_query() {
+        let threads = QueryThreads::start(1).expect("threads");
+        let handle = threads.handle();
+        let exploded: Vec<_> = handle.run(|| panic!("it explodes"), Interrupt::new()).collect().await;
+        assert!(matches!(exploded.as_slice(), [Err(Error::Panicked { message })] if message.contains("it explodes")));
+        let empty = || Ok(Box::pin(EmptyRecordBatchStream::new(Arc::new(Schema::empty()))) as SendableRecordBatchStream);
+        assert!(handle.run(empty, Interrupt::new()).next().await.is_none());
+    }
+}

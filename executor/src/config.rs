@@ -15,6 +15,8 @@ pub struct ExecutorConfig {
     pub port: u16,
     /// The host that schedulers and other executors dial; `None` is `listen`.
     pub advertise_host: Option<String>,
+    /// The port that they dial; `None` is the one that is bound.
+    pub advertise_port: Option<u16>,
     /// Shuffle and spill files. Emptied at start.
     pub work_dir: PathBuf,
     /// Partitions that run at the same time.

@@ -12,11 +12,13 @@ mod options;
 mod resources;
 mod serve;
 mod service;
+mod settings;
 mod stage;
 mod status;
 mod task;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,12 @@ use status::StatusReporter;
 use task::TaskRunner;
 
 const REGISTRATION_RETRY: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The scheduler answers everything at once, or not at all.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often an executor that is to end looks whether its files are still needed.
+const JOBS_POLL: Duration = Duration::from_millis(50);
 
 /// HTTP/2 windows large enough that a reader of shuffle files is not held back by round trips.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
@@ -72,12 +80,13 @@ impl Executor {
         let listen = SocketAddr::new(config.listen, config.port);
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Bind { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: listen, source })?;
+        let advertised_port = u32::from(config.advertise_port.unwrap_or(address.port()));
         let registration = ExecutorRegistration {
             // A scheduler refuses an id it still knows, so that every start has its own.
             id: Uuid::new_v4().to_string(),
             host: Some(config.advertised_host()),
-            port: u32::from(address.port()),
-            grpc_port: u32::from(address.port()),
+            port: advertised_port,
+            grpc_port: advertised_port,
             specification: Some(ExecutorSpecification {
                 resources: vec![ExecutorResource { resource: Some(Resource::Vcores(slots(&config) as u32)) }],
             }),
@@ -116,9 +125,13 @@ impl Executor {
         info!(executor_id = %registration.id, %address, vcores = config.vcores, "executor registered");
         let heartbeat = heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone(), answers);
         shutdown.draining().await;
+        let drained = async {
+            runner.drained().await;
+            no_jobs(&config.work_dir).await;
+        };
         tokio::select! {
-            () = runner.drained() => {}
-            () = shutdown.forced() => warn!("executor stops with tasks running"),
+            () = drained => {}
+            () = shutdown.forced() => warn!("executor stops with tasks running, or with files that queries have not read"),
         }
         // Otherwise the last heartbeat could come after the goodbye.
         heartbeat.abort();
@@ -130,6 +143,24 @@ impl Executor {
         stop_serving.cancel();
         Ok(())
     }
+}
+
+/// Ends when no query needs what its tasks have left here: the directory of a job goes when its rows were read.
+async fn no_jobs(work_dir: &Path) {
+    while has_job(work_dir).await {
+        tokio::time::sleep(JOBS_POLL).await;
+    }
+}
+
+/// A directory that cannot be read has nothing that could be served.
+async fn has_job(work_dir: &Path) -> bool {
+    let Ok(mut entries) = tokio::fs::read_dir(work_dir).await else { return false };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry.file_name() != resources::SPILL_DIR {
+            return true;
+        }
+    }
+    false
 }
 
 /// Tasks that run at a time.
@@ -169,9 +200,10 @@ fn listen(
 fn connect(scheduler: &str) -> Result<SchedulerGrpcClient<Channel>, Error> {
     let endpoint = Endpoint::from_shared(scheduler.to_owned())
         .map_err(|source| Error::SchedulerUrl { url: scheduler.to_owned(), source })?
-        .connect_timeout(Duration::from_secs(5))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
         .tcp_nodelay(true);
-    Ok(SchedulerGrpcClient::new(endpoint.connect_lazy())
+    Ok(SchedulerGrpcClient::new(engine::watched(endpoint).connect_lazy())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX))
 }

@@ -1,6 +1,7 @@
 //! The executor's command line, environment and file.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Command};
@@ -19,6 +20,7 @@ pub struct ProcessConfig {
     pub listen: IpAddr,
     pub port: u16,
     pub advertise_host: Option<String>,
+    pub advertise_port: Option<u16>,
     /// Where probes and metrics are answered; `None` is nowhere.
     pub web: Option<SocketAddr>,
     /// Directories of this process are made under it.
@@ -42,6 +44,7 @@ impl ProcessConfig {
             listen: options.listen,
             port: options.port,
             advertise_host: options.advertise_host,
+            advertise_port: options.advertise_port.map(NonZero::get),
             web: options.web_port.number().map(|port| SocketAddr::new(options.listen, port)),
             work_dir: options.work_dir.unwrap_or_else(|| std::env::temp_dir().join("arbalest-executor")),
             vcores: options.vcores.unwrap_or_else(machine::cores),
@@ -70,6 +73,10 @@ struct ExecutorOptions {
     /// Host name or address that the others reach this executor by [default: the address it listens on]
     #[arg(long, value_name = "HOST")]
     advertise_host: Option<String>,
+
+    /// Port that the others reach this executor by, where it is mapped to another [default: the one it listens on]
+    #[arg(long, value_name = "PORT")]
+    advertise_port: Option<NonZero<u16>>,
 
     /// Port for /live, /ready and /metrics; 0 picks one, off disables
     #[arg(long, value_name = "PORT", default_value = "0")]

@@ -12,6 +12,9 @@ use engine::{ObjectStores, SpillingPool};
 
 use crate::ExecutorConfig;
 
+/// Where tasks spill, below the work directory, whose other entries are of jobs.
+pub(crate) const SPILL_DIR: &str = "spill";
+
 #[derive(Debug)]
 pub(crate) struct Resources {
     shared: Arc<RuntimeEnv>,
@@ -29,7 +32,7 @@ impl Resources {
     pub(crate) fn new(config: &ExecutorConfig) -> Result<Self> {
         let (memory_bytes, object_stores) = (config.memory_bytes, Arc::clone(&config.object_stores));
         let vcores = config.vcores.max(1);
-        let spill_dir = config.work_dir.join("spill");
+        let spill_dir = config.work_dir.join(SPILL_DIR);
         let shared = engine::runtime_env(memory_bytes, vcores, &spill_dir, Arc::clone(&object_stores))?;
         let all = Arc::new(GreedyMemoryPool::new(memory_bytes));
         Ok(Self { shared, object_stores, all, memory_bytes, vcores, busy: Arc::default() })
@@ -147,6 +150,7 @@ mod tests {
             listen: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             advertise_host: None,
+            advertise_port: None,
             work_dir: directory.path().to_owned(),
             vcores: 2,
             memory_bytes: 100,

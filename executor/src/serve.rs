@@ -27,6 +27,7 @@ async fn run(config: ProcessConfig, shutdown: Shutdown) -> Result<(), Failure> {
         listen: config.listen,
         port: config.port,
         advertise_host: config.advertise_host,
+        advertise_port: config.advertise_port,
         work_dir: scratch_dir.path().join("work"),
         vcores: config.vcores,
         memory_bytes: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),

@@ -33,6 +33,7 @@ use crate::error::Error;
 use crate::failure;
 use crate::metrics;
 use crate::resources::Resources;
+use crate::settings::Settings;
 use crate::stage;
 use crate::status::StatusReporter;
 
@@ -47,6 +48,7 @@ pub(crate) struct TaskRunner {
     functions: Arc<BallistaFunctionRegistry>,
     codec: Codec,
     resources: Arc<Resources>,
+    settings: Settings,
     /// `None` only while the runner is dropped.
     threads: Option<Runtime>,
     reporter: Mutex<Option<StatusReporter>>,
@@ -78,6 +80,7 @@ impl TaskRunner {
             .enable_all()
             .build()
             .map_err(|source| Error::Threads { source })?;
+        let settings = Settings::new(resources.sort_spill_reservation());
         let codec = Codec::new(engine::logical_codec(), engine::physical_codec());
         Ok(Self {
             executor,
@@ -85,6 +88,7 @@ impl TaskRunner {
             functions,
             codec,
             resources,
+            settings,
             threads: Some(threads),
             reporter: Mutex::default(),
             interrupts: Mutex::default(),
@@ -117,12 +121,13 @@ impl TaskRunner {
     }
 
     /// Decodes tasks that share a plan and starts each.
-    pub(crate) fn launch(self: &Arc<Self>, tasks: MultiTaskDefinition) -> Result<(), BallistaError> {
+    pub(crate) fn launch(self: &Arc<Self>, mut tasks: MultiTaskDefinition) -> Result<(), BallistaError> {
         let functions = &self.functions;
+        let settings = self.settings.of(std::mem::take(&mut tasks.props));
         let definitions = get_task_definition_vec(
             tasks,
             Arc::clone(&self.executor.runtime_producer),
-            self.executor.produce_config(),
+            settings,
             functions.scalar_functions.clone(),
             functions.aggregate_functions.clone(),
             functions.window_functions.clone(),
@@ -202,11 +207,8 @@ impl TaskRunner {
         // Tasks of a union run some of its branches each. The scheduler takes metrics of another number of operators for an
         // error, forgets the task and waits for it for ever; it does without metrics.
         let has_metrics = !has_union(&task.plan);
-        let mut session_config = task.session_config;
-        // The scheduler plans without, because a filter cannot cross from one task to another.
-        session_config.options_mut().set("datafusion.optimizer.enable_dynamic_filter_pushdown", "true")?;
         let sent = stage::measured(task.plan.as_ref());
-        let plan = stage::runnable(self.resources.cached(task.plan)?, session_config.options(), interrupt)?;
+        let plan = stage::runnable(self.resources.cached(task.plan)?, task.session_config.options(), interrupt)?;
         let run = stage::measured(plan.as_ref());
         let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
             task.job_id,
@@ -215,14 +217,13 @@ impl TaskRunner {
             task.global_output_partition_ids,
             plan,
             &self.executor.work_dir,
-            &session_config,
+            &task.session_config,
         )?;
         let functions = task.function_registry;
-        let reservation = self.resources.sort_spill_reservation();
         let context = Arc::new(TaskContext::new(
             Some(format!("{}/{}/{}", key.job_id, key.stage_id, key.task_id)),
             task.session_id,
-            session_config.with_sort_spill_reservation_bytes(reservation),
+            task.session_config,
             functions.scalar_functions.clone(),
             functions.higher_order_functions.clone(),
             functions.aggregate_functions.clone(),
@@ -274,4 +275,74 @@ fn key(task: &TaskDefinition) -> TaskKey {
 
 fn unix_milliseconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use ballista_core::execution_plans::ShuffleWriterExec;
+    use datafusion::arrow::datatypes::{DataType, Schema};
+    use datafusion::config::ConfigOptions;
+    use datafusion::logical_expr::{Volatility, create_udf};
+    use datafusion::physical_expr::ScalarFunctionExpr;
+    use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+    use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+    use engine::ObjectStores;
+
+    use super::*;
+
+    /// A task that calls a function of one row, which may panic.
+    fn task(runner: &TaskRunner, task_id: usize, panics: bool) -> TaskDefinition {
+        let function = create_udf("f", vec![], DataType::Int64, Volatility::Volatile, Arc::new(move |_| {
+            assert!(!panics, "it explodes");
+            Ok(datafusion::common::ScalarValue::from(1_i64).into())
+        }));
+        let options = Arc::new(ConfigOptions::default());
+        let call = ScalarFunctionExpr::try_new(Arc::new(function), vec![], &Schema::empty(), options).expect("a call");
+        let columns = vec![ProjectionExpr { expr: Arc::new(call), alias: "x".into() }];
+        let row = Arc::new(PlaceholderRowExec::new(Arc::new(Schema::empty())));
+        let rows = Arc::new(ProjectionExec::try_new(columns, row).expect("a projection"));
+        let work_dir = runner.executor.work_dir.clone();
+        let stage = ShuffleWriterExec::try_new("job".to_owned().into(), 1, rows, work_dir).expect("a stage");
+        TaskDefinition {
+            task_id,
+            task_attempt_num: 0,
+            job_id: "job".to_owned().into(),
+            stage_id: 1,
+            stage_attempt_num: 0,
+            global_output_partition_ids: vec![0],
+            vcores_consumed: 1,
+            plan: Arc::new(stage),
+            launch_time: 0,
+            session_id: String::new(),
+            session_config: runner.settings.of(vec![]),
+            function_registry: Arc::clone(&runner.functions),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_its_task() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = ExecutorConfig {
+            scheduler: String::new(),
+            listen: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            advertise_host: None,
+            advertise_port: None,
+            work_dir: directory.path().to_owned(),
+            vcores: 1,
+            memory_bytes: 1 << 20,
+            object_stores: ObjectStores::unread(),
+        };
+        let runner = TaskRunner::new(&config, ExecutorRegistration::default()).expect("a runner");
+        let mut outcomes = vec![];
+        for (task_id, panics) in [(0, true), (1, false)] {
+            outcomes.push(runner.run(task(&runner, task_id, panics), Interrupt::new()).await.status);
+        }
+        let [Some(task_status::Status::Failed(failed)), Some(task_status::Status::Successful(_))] = outcomes.as_slice() else {
+            panic!("{outcomes:?}");
+        };
+        assert!(failed.error.contains("panicked") && failed.error.contains("it explodes"), "{}", failed.error);
+    }
 }

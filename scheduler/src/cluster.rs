@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ballista_core::serde::scheduler::ExecutorMetadata;
-use ballista_scheduler::cluster::ClusterState;
-use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpc;
-use ballista_core::serde::protobuf::{CleanJobDataParams, JobStatus, executor_status};
-use ballista_scheduler::scheduler_server::timestamp_secs;
+use ballista_core::serde::protobuf::JobStatus;
 use engine::cluster_protocol::{self as protocol, event_of};
 use engine::{Cluster, Error, JobEvent, JobId, JobSubmission, PartitionFetcher, PooledFetcher, Result, SLOTS_PER_VCORE};
 use tokio::sync::mpsc;
 
 use crate::Ballista;
-use crate::config::EXECUTOR_TIMEOUT_SECONDS;
+use crate::executors::Executors;
+use crate::fairness::FairShares;
 use crate::losses::Losses;
 
 /// Statuses of one job. Ballista drops what does not fit, so this is far more than a job ever sends at once.
@@ -22,29 +20,20 @@ pub(crate) const STATUSES_MAX: usize = 1_024;
 
 pub(crate) struct InProcessCluster {
     server: Ballista,
-    state: Arc<dyn ClusterState>,
+    executors: Arc<Executors>,
+    policy: Arc<FairShares>,
     fetcher: Arc<PooledFetcher>,
     losses: Arc<Losses>,
 }
 
 impl InProcessCluster {
-    pub(crate) fn new(server: Ballista, state: Arc<dyn ClusterState>, losses: Arc<Losses>) -> Self {
-        Self { server, state, fetcher: Arc::default(), losses }
+    pub(crate) fn new(server: Ballista, executors: Arc<Executors>, policy: Arc<FairShares>, losses: Arc<Losses>) -> Self {
+        Self { server, executors, policy, fetcher: Arc::default(), losses }
     }
 
     /// The executors that live and take work.
     pub(crate) async fn executors(&self) -> Vec<ExecutorMetadata> {
-        let heartbeats = self.state.executor_heartbeats();
-        let alive_since = timestamp_secs().saturating_sub(EXECUTOR_TIMEOUT_SECONDS);
-        let takes_work = |id: &str| {
-            heartbeats.get(id).is_none_or(|heartbeat| {
-                let status = heartbeat.status.as_ref().and_then(|status| status.status.as_ref());
-                heartbeat.timestamp >= alive_since && matches!(status, None | Some(executor_status::Status::Active(_)))
-            })
-        };
-        let mut executors = self.state.registered_executor_metadata().await;
-        executors.retain(|executor| takes_work(&executor.id));
-        executors
+        self.executors.working().await
     }
 
     pub(crate) async fn state(&self) -> protocol::ClusterState {
@@ -79,12 +68,13 @@ impl Cluster for InProcessCluster {
     }
 
     async fn clean(&self, job: &JobId) -> Result<()> {
-        self.losses.forget(&job.0);
-        let request = tonic::Request::new(CleanJobDataParams { job_id: job.0.clone(), remove_stage_ids: vec![] });
-        match self.server.clean_job_data(request).await {
-            Ok(_) => Ok(()),
-            Err(status) => Err(Error::Unreachable { peer: "scheduler".into(), message: status.to_string() }),
+        // Ballista asks all executors but those that drain, whose files may still be read.
+        for executor_id in self.policy.executors_of(&job.0).into_keys() {
+            let (executors, job_id) = (Arc::clone(&self.executors), job.0.clone());
+            tokio::spawn(async move { executors.remove_files(&executor_id, &job_id).await });
         }
+        self.policy.forget(&job.0);
+        Ok(())
     }
 
     async fn vcores(&self) -> usize {

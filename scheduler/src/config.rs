@@ -54,6 +54,7 @@ impl SchedulerConfig {
             // A slow client may read a result for an hour: whoever reads it removes it.
             finished_job_data_clean_up_interval_seconds: 0,
             finished_job_state_clean_up_interval_seconds: FINISHED_STATE_SECONDS,
+            override_create_grpc_client_endpoint: Some(engine::watch()),
             override_logical_codec: Some(engine::logical_codec()),
             override_physical_codec: Some(engine::physical_codec()),
             override_config_producer: Some(Arc::new(engine::cluster_session_config)),

@@ -5,8 +5,9 @@
 //! once and has half of them: this is processor sharing, which gives each query its time alone times the number of queries.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use ballista_core::JobId;
@@ -23,25 +24,31 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use engine::SLOTS_PER_VCORE;
 use parking_lot::Mutex;
 
+use crate::executors::Unreachable;
 use crate::metrics::Load;
 
 /// Gives the next slot to the query that has fewest.
-#[derive(Default)]
 pub(crate) struct FairShares {
     /// Set once there is one: it is made with this policy in its configuration.
     cluster: OnceLock<Arc<dyn ClusterState>>,
-    /// Which executors have had tasks of a job.
-    executors: Mutex<HashMap<String, HashSet<String>>>,
+    /// Which executors have had tasks of a job, and since when.
+    executors: Mutex<HashMap<String, HashMap<String, Instant>>>,
+    unreachable: Arc<Unreachable>,
 }
 
 impl FairShares {
+    /// Executors that are `unreachable` get no tasks.
+    pub(crate) fn new(unreachable: Arc<Unreachable>) -> Self {
+        Self { cluster: OnceLock::new(), executors: Mutex::default(), unreachable }
+    }
+
     pub(crate) fn set_cluster(&self, cluster: Arc<dyn ClusterState>) {
         // A scheduler has one; the first one given counts.
         let _ = self.cluster.set(cluster);
     }
 
-    /// The executors that have had tasks of a job.
-    pub(crate) fn executors_of(&self, job_id: &str) -> HashSet<String> {
+    /// The executors that have had tasks of a job, and since when.
+    pub(crate) fn executors_of(&self, job_id: &str) -> HashMap<String, Instant> {
         self.executors.lock().get(job_id).cloned().unwrap_or_default()
     }
 
@@ -93,6 +100,7 @@ impl DistributionPolicy for FairShares {
         mut budgets: Vec<&mut AvailableVcores>,
         running_jobs: Arc<HashMap<JobId, JobInfoCache>>,
     ) -> Result<Vec<BoundTask>> {
+        budgets.retain(|budget| !self.unreachable.contains(&budget.executor_id));
         let vcores = self.vcores().await;
         let mut candidates = Vec::new();
         for (id, job) in running_jobs.iter() {
@@ -119,7 +127,9 @@ impl DistributionPolicy for FairShares {
             drop(graph);
             match task {
                 Some(task) => {
-                    self.executors.lock().entry(candidate.id.to_string()).or_default().insert(task.0.clone());
+                    let mut executors = self.executors.lock();
+                    executors.entry(candidate.id.to_string()).or_default().entry(task.0.clone()).or_insert_with(Instant::now);
+                    drop(executors);
                     *candidate.slots.entry(task.0.clone()).or_default() += task.1.vcores_consumed as usize;
                     bound.push(task);
                 }

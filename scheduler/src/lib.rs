@@ -4,6 +4,7 @@ mod cluster;
 mod cluster_service;
 pub mod config;
 mod error;
+mod executors;
 mod fairness;
 mod losses;
 pub mod metrics;
@@ -36,6 +37,7 @@ pub use serve::serve;
 
 use cluster::InProcessCluster;
 use cluster_service::ClusterService;
+use executors::{Executors, Unreachable};
 use fairness::FairShares;
 use losses::Losses;
 use watched_state::WatchedState;
@@ -49,6 +51,8 @@ pub struct Scheduler {
     server: Ballista,
     state: Arc<WatchedState>,
     losses: Arc<Losses>,
+    executors: Arc<Executors>,
+    unreachable: Arc<Unreachable>,
     cluster: Arc<InProcessCluster>,
     jobs_max: usize,
 }
@@ -59,14 +63,15 @@ impl Scheduler {
         let listen = SocketAddr::new(config.listen, config.port);
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Bind { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: listen, source })?;
-        let policy = Arc::new(FairShares::default());
+        let unreachable = Arc::new(Unreachable::default());
+        let policy = Arc::new(FairShares::new(Arc::clone(&unreachable)));
         let ballista_config = Arc::new(config.ballista(address.port(), Arc::clone(&policy)));
         let memory = BallistaCluster::new_memory(
             ballista_config.scheduler_id.clone(),
             Arc::new(|config: SessionConfig| engine::cluster_session_state(config, None)),
             Arc::new(engine::cluster_session_config),
         );
-        let state = Arc::new(WatchedState::new(memory.cluster_state()));
+        let state = Arc::new(WatchedState::new(memory.cluster_state(), Arc::clone(&unreachable)));
         let cluster = BallistaCluster::new(Arc::clone(&state) as Arc<dyn ClusterState>, memory.job_state());
         policy.set_cluster(Arc::clone(&state) as Arc<dyn ClusterState>);
         let mut server = Ballista::new(
@@ -77,10 +82,12 @@ impl Scheduler {
             default_metrics_collector()?,
         );
         server.init().await?;
-        let losses = Arc::new(Losses::new(policy));
+        let losses = Arc::new(Losses::new(Arc::clone(&policy)));
         tokio::spawn(Arc::clone(&losses).watch(server.cluster_state_events().await?));
-        let cluster = Arc::new(InProcessCluster::new(server.clone(), Arc::clone(&state) as Arc<dyn ClusterState>, Arc::clone(&losses)));
-        Ok(Self { listener, address, server, state, losses, cluster, jobs_max: config.jobs_max })
+        let executors = Arc::new(Executors::new(Arc::clone(&state) as Arc<dyn ClusterState>));
+        let cluster = InProcessCluster::new(server.clone(), Arc::clone(&executors), policy, Arc::clone(&losses));
+        let (cluster, jobs_max) = (Arc::new(cluster), config.jobs_max);
+        Ok(Self { listener, address, server, state, losses, executors, unreachable, cluster, jobs_max })
     }
 
     /// Where executors register.
@@ -93,9 +100,9 @@ impl Scheduler {
         Arc::clone(&self.cluster) as Arc<dyn Cluster>
     }
 
-    /// Removes executors as soon as their ports are closed. Does not end.
+    /// Removes executors as soon as their ports are closed or silent. Does not end.
     pub(crate) fn probe(&self) -> impl Future<Output = ()> + Send + 'static {
-        probe::run(self.server.clone(), Arc::clone(&self.state) as Arc<dyn ClusterState>)
+        probe::run(Arc::clone(&self.executors), Arc::clone(&self.unreachable))
     }
 
     /// Tells whether no job waits or runs.

@@ -4,8 +4,9 @@
 //! already handed on before it is run again: with tasks of several partitions, rows arrive twice (TPC-H with executors
 //! killed at random: 7 wrong answers of 44). So a job that has lost an executor fails, and its server runs the query again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ballista_core::serde::protobuf::{FailedJob, JobStatus, job_status};
 use ballista_scheduler::cluster::{ClusterStateEvent, ClusterStateEventStream};
@@ -19,8 +20,9 @@ use crate::fairness::FairShares;
 #[derive(Debug)]
 pub(crate) struct Losses {
     policy: Arc<FairShares>,
-    /// As many as there were executors: each start has an id of its own.
-    removed: Mutex<HashSet<String>>,
+    /// When executors were last removed; as many as there were: each start has an id of its own. One that was out of reach for
+    /// a while comes back with its id.
+    removed: Mutex<HashMap<String, Instant>>,
     changes: watch::Sender<()>,
 }
 
@@ -33,7 +35,7 @@ impl Losses {
     pub(crate) async fn watch(self: Arc<Self>, mut events: ClusterStateEventStream) {
         while let Some(event) = events.next().await {
             if let ClusterStateEvent::RemovedExecutor { executor_id } = event {
-                self.removed.lock().insert(executor_id);
+                self.removed.lock().insert(executor_id, Instant::now());
                 self.changes.send_replace(());
             }
         }
@@ -46,18 +48,14 @@ impl Losses {
 
     pub(crate) fn has_lost(&self, job_id: &str) -> bool {
         let removed = self.removed.lock();
-        self.policy.executors_of(job_id).iter().any(|executor| removed.contains(executor))
+        let is_lost = |(executor, since): (&String, &Instant)| removed.get(executor).is_some_and(|removed| removed >= since);
+        self.policy.executors_of(job_id).iter().any(is_lost)
     }
 
     /// The status, or that the job has failed if its result cannot be trusted.
     pub(crate) fn checked(&self, job_id: &str, status: JobStatus) -> JobStatus {
         let is_result = matches!(status.status, Some(job_status::Status::Successful(_)));
         if is_result && self.has_lost(job_id) { lost(job_id) } else { status }
-    }
-
-    /// The job has ended.
-    pub(crate) fn forget(&self, job_id: &str) {
-        self.policy.forget(job_id);
     }
 }
 

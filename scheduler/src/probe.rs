@@ -1,48 +1,108 @@
-//! Finds executors that are gone before they have missed enough heartbeats: nothing listens on their port any more.
+//! Finds executors that are gone, or cannot be reached, before they have missed enough heartbeats.
+//!
+//! One that cannot be reached may still reach the scheduler: its heartbeats say that it lives, and every task sent to it would
+//! wait for a connection that brings no answer. Its heartbeats count for nothing until it answers again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ballista_core::serde::protobuf::ExecutorStoppedParams;
-use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpc;
-use ballista_scheduler::cluster::ClusterState;
+use ballista_core::serde::protobuf::CancelTasksParams;
+use ballista_core::serde::scheduler::ExecutorMetadata;
+use futures::future::join_all;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::Ballista;
+use crate::executors::{Client, Executors, Unreachable};
 
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A host that does not answer at all is left to the heartbeats.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// To a question that takes no time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// So many refusals in a row are no accident.
 const REFUSALS_MAX: u32 = 2;
+/// A machine may stand still for a while.
+const SILENCES_MAX: u32 = 3;
+/// One that has not registered again for so long will not come back.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-/// Asks every executor's port again and again, and removes those that refuse. Does not end.
-pub(crate) async fn run(server: Ballista, state: Arc<dyn ClusterState>) {
-    let mut refusals: HashMap<String, u32> = HashMap::new();
+/// What an executor's port did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    Refused,
+    Silent,
+}
+
+/// What is known of an executor.
+struct Probed {
+    executor: ExecutorMetadata,
+    last_registered: Instant,
+    last: Outcome,
+    /// How often in a row.
+    times: u32,
+}
+
+/// Asks every executor's port again and again, and keeps `unreachable` up to date. Does not end.
+pub(crate) async fn run(executors: Arc<Executors>, unreachable: Arc<Unreachable>) {
+    let mut known: HashMap<String, Probed> = HashMap::new();
     loop {
         sleep(INTERVAL).await;
-        let executors = state.registered_executor_metadata().await;
-        refusals.retain(|id, _| executors.iter().any(|executor| executor.id == *id));
-        for executor in executors {
-            let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect((executor.host.as_str(), executor.port))).await;
-            let is_refused = matches!(connected, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused);
-            if !is_refused {
-                refusals.remove(&executor.id);
-                continue;
-            }
-            let count = refusals.entry(executor.id.clone()).or_default();
-            *count += 1;
-            if *count == REFUSALS_MAX {
-                warn!(executor_id = executor.id, host = executor.host, port = executor.port, "an executor is gone");
-                let gone = ExecutorStoppedParams { executor_id: executor.id, reason: "its port is closed".into() };
-                if let Err(status) = server.executor_stopped(tonic::Request::new(gone)).await {
-                    warn!(%status, "it cannot be removed");
-                }
-            }
+        let now = Instant::now();
+        let mut registered = HashSet::new();
+        for executor in executors.registered().await {
+            let id = executor.id.clone();
+            registered.insert(id.clone());
+            let new = Probed { executor, last_registered: now, last: Outcome::Answered, times: 0 };
+            known.entry(id).or_insert(new).last_registered = now;
         }
+        known.retain(|id, probed| {
+            let is_kept = registered.contains(id) || unreachable.contains(id) && probed.last_registered + FORGET_AFTER > now;
+            if !is_kept {
+                unreachable.remove(id);
+            }
+            is_kept
+        });
+        executors.keep_clients(|id| known.contains_key(id));
+        let asked = known.values_mut().filter_map(|probed| {
+            let client = executors.client(&probed.executor)?;
+            Some(async { (ask(&probed.executor, client).await, probed) })
+        });
+        for (outcome, probed) in join_all(asked).await {
+            probed.take_note(outcome, &unreachable);
+        }
+    }
+}
+
+impl Probed {
+    fn take_note(&mut self, outcome: Outcome, unreachable: &Unreachable) {
+        self.times = if self.last == outcome { self.times.saturating_add(1) } else { 1 };
+        self.last = outcome;
+        let ExecutorMetadata { id, host, port, .. } = &self.executor;
+        match outcome {
+            Outcome::Answered if unreachable.remove(id) => info!(executor_id = id, host, port, "an executor answers again"),
+            Outcome::Refused if self.times >= REFUSALS_MAX && unreachable.insert(id) => {
+                warn!(executor_id = id, host, port, "an executor's port is closed");
+            }
+            Outcome::Silent if self.times >= SILENCES_MAX && unreachable.insert(id) => {
+                warn!(executor_id = id, host, port, "an executor does not answer");
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn ask(executor: &ExecutorMetadata, mut client: Client) -> Outcome {
+    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect((executor.host.as_str(), executor.port))).await;
+    if matches!(connected, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused) {
+        return Outcome::Refused;
+    }
+    // Nothing to cancel: any answer will do.
+    let nothing = CancelTasksParams { task_infos: vec![] };
+    match timeout(ANSWER_TIMEOUT, client.cancel_tasks(nothing)).await {
+        Ok(Ok(_)) => Outcome::Answered,
+        Ok(Err(_)) | Err(_) => Outcome::Silent,
     }
 }

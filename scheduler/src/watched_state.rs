@@ -1,4 +1,4 @@
-//! Ballista's state of the cluster, counting what its scheduling loop does with it.
+//! Ballista's state of the cluster, which knows who cannot be reached, and counts what its scheduling loop does with it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,8 +13,11 @@ use ballista_scheduler::cluster::{BoundTask, ClusterState, ClusterStateEventStre
 use ballista_scheduler::config::TaskDistributionPolicy;
 use ballista_scheduler::state::task_manager::JobInfoCache;
 
+use crate::executors::Unreachable;
+
 pub(crate) struct WatchedState {
     inner: Arc<dyn ClusterState>,
+    unreachable: Arc<Unreachable>,
     /// How often slots were given back, which the loop does with every executor's report.
     reports: AtomicU64,
     #[cfg(test)]
@@ -22,9 +25,11 @@ pub(crate) struct WatchedState {
 }
 
 impl WatchedState {
-    pub(crate) fn new(inner: Arc<dyn ClusterState>) -> Self {
+    /// The heartbeats of executors that are `unreachable` are as old as can be.
+    pub(crate) fn new(inner: Arc<dyn ClusterState>, unreachable: Arc<Unreachable>) -> Self {
         Self {
             inner,
+            unreachable,
             reports: AtomicU64::new(0),
             #[cfg(test)]
             panics: std::sync::atomic::AtomicBool::new(false),
@@ -34,6 +39,12 @@ impl WatchedState {
     /// How many reports of executors the loop has taken so far.
     pub(crate) fn reports(&self) -> u64 {
         self.reports.load(Ordering::Relaxed)
+    }
+
+    fn age(&self, heartbeat: &mut ExecutorHeartbeat) {
+        if self.unreachable.contains(&heartbeat.executor_id) {
+            heartbeat.timestamp = 0;
+        }
     }
 
     #[cfg(test)]
@@ -89,11 +100,17 @@ impl ClusterState for WatchedState {
     }
 
     fn executor_heartbeats(&self) -> HashMap<String, ExecutorHeartbeat> {
-        self.inner.executor_heartbeats()
+        let mut heartbeats = self.inner.executor_heartbeats();
+        for heartbeat in heartbeats.values_mut() {
+            self.age(heartbeat);
+        }
+        heartbeats
     }
 
     fn get_executor_heartbeat(&self, executor_id: &str) -> Option<ExecutorHeartbeat> {
-        self.inner.get_executor_heartbeat(executor_id)
+        let mut heartbeat = self.inner.get_executor_heartbeat(executor_id)?;
+        self.age(&mut heartbeat);
+        Some(heartbeat)
     }
 
     async fn cluster_state_events(&self) -> Result<ClusterStateEventStream> {

@@ -58,6 +58,7 @@ impl Embedded {
             listen: LOOPBACK,
             port: 0,
             advertise_host: None,
+            advertise_port: None,
             work_dir: scratch_dir.join(WORK_DIR),
             vcores: settings.vcores,
             memory_bytes,

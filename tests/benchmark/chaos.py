@@ -8,7 +8,6 @@ import collections
 import pathlib
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import answers
 import arbalest
 import psycopg
+from processes import executor, scheduler
 
 QUERIES = sorted((arbalest.REPOSITORY / "tests" / "tpch").glob("q*.sql"))
 EXECUTORS = 3
@@ -26,44 +26,15 @@ EXECUTORS = 3
 HANG_SECONDS = 120
 
 
-class Process:
-    """A scheduler or an executor, ended by its process id."""
-
-    def __init__(self, name, directory, *arguments):
-        binary = arbalest.binary().with_name(name)
-        self.log = open(directory / f"{name}-{time.monotonic_ns()}.log", "wb")
-        self.process = subprocess.Popen(
-            [str(binary), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            cwd=directory,
-            text=True,
-        )
-        line = self.process.stdout.readline().strip()
-        if not line.startswith("ready "):
-            raise RuntimeError(f"{name} did not become ready: {line!r}")
-        self.addresses = dict(word.split("=") for word in line.split()[1:])
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.log.close()
-
-
 class Cluster:
     def __init__(self, directory):
         self.directory = directory
-        self.scheduler = Process("arbalest-scheduler", directory, "--port", "0", "--web-port", "0")
-        self.url = f"http://{self.scheduler.addresses['scheduler']}"
+        self.scheduler = scheduler(directory)
+        self.url = self.scheduler.url
         self.executors = [self.executor() for _ in range(EXECUTORS)]
 
     def executor(self):
-        work = str(self.directory / "work")
-        return Process(
-            "arbalest-executor", self.directory, "--scheduler", self.url, "--work-dir", work, "--vcores", "1", "--memory", "512MiB"
-        )
+        return executor(self.directory, self.url, "--work-dir", str(self.directory / "work"), "--memory", "512MiB")
 
     def kill_one(self, chance):
         """One of the executors dies, and another one starts in its place."""

@@ -173,3 +173,21 @@ async fn what_changes_from_one_read_to_the_next_is_read_once() {
         assert_eq!(scans, reads, "{filter} {lines:#?}");
     }
 }
+
+/// A few rows go to the tasks of a large table, which marks them; the table is not exchanged.
+#[tokio::test]
+async fn few_rows_are_marked_where_the_large_table_is() {
+    let server = Server::start(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    let exists = "EXISTS (SELECT 1 FROM lineitem WHERE l_suppkey = s_suppkey AND l_partkey > s_nationkey)";
+    for (condition, join) in [(exists.to_owned(), "LeftSemi"), (format!("NOT {exists}"), "LeftMark")] {
+        // One row of each nation's suppliers has to do for all that are equal to it.
+        let sql = format!("SELECT count(*), sum(s_nationkey) FROM supplier WHERE {condition}");
+        let lines = explain(&client, "distributed", &sql).await;
+        let deep = |line: &String| line.len() - line.trim_start().len();
+        let join = lines.iter().position(|line| line.contains(&format!("join_type={join}"))).expect(&format!("{lines:#?}"));
+        let exchange = lines.iter().position(|line| line.contains("RepartitionExec")).expect(&format!("{lines:#?}"));
+        assert!(exchange < join && deep(&lines[exchange]) < deep(&lines[join]), "{lines:#?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("RepartitionExec")).count(), 1, "{lines:#?}");
+    }
+}

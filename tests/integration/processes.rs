@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
+
 use crate::client::{cancel, column, connect, connect_with_driver, sql_state, value};
 use crate::cluster::{Cluster, PATIENCE, until};
 use crate::server::Server;
@@ -51,7 +53,7 @@ async fn readiness_is_the_truth() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_executor_that_is_told_to_end_takes_its_leave() {
-    let mut cluster = Cluster::start(2).await;
+    let mut cluster = Cluster::start_with(2, &["--shutdown-grace", "10min"]).await;
     let server = cluster.server(&["--sample", "tpch=0.01"]);
     let client = connect(server.postgres()).await;
     let expected = column(&client, AGGREGATE).await;
@@ -61,6 +63,29 @@ async fn an_executor_that_is_told_to_end_takes_its_leave() {
     assert_eq!(column(&client, AGGREGATE).await, expected);
     cluster.scheduler.signal("TERM");
     assert_eq!(cluster.scheduler.wait(PATIENCE).and_then(|status| status.code()), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_that_is_told_to_end_waits_for_its_readers() {
+    let mut cluster = Cluster::start_with(2, &["--shutdown-grace", "10min"]).await;
+    let server = cluster.server(&["--sample", "tpch=0.1"]);
+    let client = connect(server.postgres()).await;
+    client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
+    let parameters: [i32; 0] = [];
+    let mut rows = Box::pin(client.query_raw("SELECT * FROM lineitem", parameters).await.unwrap());
+    let mut count = usize::from(rows.try_next().await.unwrap().is_some());
+    for executor in &cluster.executors {
+        executor.signal("TERM");
+        until("it drains", async || executor.get("/ready").await.0 == 503).await;
+    }
+    while rows.try_next().await.unwrap().is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 600_572);
+    for executor in &mut cluster.executors {
+        assert_eq!(executor.wait(PATIENCE).and_then(|status| status.code()), Some(0));
+    }
+    assert!(!server.standard_error().contains("run again"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,7 @@ pub(super) async fn execute(
 }
 
 fn plan_lines(plan: DisplayableExecutionPlan<'_>, verbose: bool) -> Vec<String> {
-    shown_text(&plan.indent(verbose).to_string()).lines().map(str::to_owned).collect()
+    shown_text(&plan.set_show_statistics(verbose).indent(verbose).to_string()).lines().map(str::to_owned).collect()
 }
 
 fn indented(text: &str) -> impl Iterator<Item = String> + '_ {
