@@ -52,8 +52,8 @@ enum Kind {
     Spills,
     /// The buffer of a sort.
     Sorts { merge: Option<usize> },
-    /// The merge of a sort.
-    Merges { sorter: usize },
+    /// The merge of a sort; `None` once the sort is gone, which it is while the last of its merges runs.
+    Merges { sorter: Option<usize> },
     Other,
 }
 
@@ -74,15 +74,19 @@ impl Held {
         match consumer.kind {
             Kind::Sorts { merge } => consumer.bytes + self.bytes_of(merge),
             Kind::Spills | Kind::Other => consumer.bytes,
+            Kind::Merges { sorter: None } => consumer.bytes,
             // Counts with its sort.
-            Kind::Merges { .. } => 0,
+            Kind::Merges { sorter: Some(_) } => 0,
         }
     }
 
     /// What a consumer holds, or more if it was promised more.
     fn committed(&self, consumer: &Consumer) -> usize {
         let held = self.account(consumer);
-        if held == 0 { 0 } else { held.max(promised(consumer.buffered)) }
+        match consumer.kind {
+            Kind::Sorts { .. } if held > 0 => held.max(promised(consumer.buffered)),
+            _ => held,
+        }
     }
 
     /// How many more bytes a consumer may take.
@@ -90,7 +94,7 @@ impl Held {
         let free = limit.saturating_sub(self.bytes);
         let Some(consumer) = self.consumers.get(&id) else { return free };
         let sharer = match consumer.kind {
-            Kind::Merges { sorter } => sorter,
+            Kind::Merges { sorter: Some(sorter) } => sorter,
             _ => id,
         };
         let committed = |(other, consumer): (&usize, &Consumer)| match *other == sharer {
@@ -108,8 +112,8 @@ impl Held {
                 let share = self.share(sharer, limit).min(unpromised) as f64 / (1.0 + MERGE_PER_BUFFER);
                 (share as usize).saturating_sub(account)
             }
-            Kind::Merges { sorter } => {
-                let promised = self.consumers.get(&sorter).map_or(0, |sorter| promised(sorter.buffered));
+            Kind::Merges { .. } => {
+                let promised = self.consumers.get(&sharer).map_or(0, |sorter| promised(sorter.buffered));
                 self.share(sharer, limit).min(unpromised).max(promised).saturating_sub(account)
             }
         };
@@ -134,7 +138,7 @@ impl Held {
         match unpaired {
             Some((id, consumer)) => {
                 consumer.kind = Kind::Sorts { merge: Some(merge) };
-                Kind::Merges { sorter: *id }
+                Kind::Merges { sorter: Some(*id) }
             }
             None => Kind::Other,
         }
@@ -155,7 +159,7 @@ impl Held {
         let Some(consumer) = self.consumers.get_mut(&id) else { return };
         consumer.bytes = consumer.bytes.saturating_sub(bytes);
         let sorter = match consumer.kind {
-            Kind::Merges { sorter } => sorter,
+            Kind::Merges { sorter: Some(sorter) } => sorter,
             _ => id,
         };
         if self.consumers.get(&sorter).is_some_and(|sorter| self.account(sorter) == 0)
@@ -189,7 +193,13 @@ impl MemoryPool for SpillingPool {
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.held.lock().consumers.remove(&consumer.id());
+        let mut held = self.held.lock();
+        let Some(gone) = held.consumers.remove(&consumer.id()) else { return };
+        if let Kind::Sorts { merge: Some(merge) } = gone.kind
+            && let Some(merge) = held.consumers.get_mut(&merge)
+        {
+            merge.kind = Kind::Merges { sorter: None };
+        }
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
@@ -276,6 +286,20 @@ mod tests {
         buffer.shrink(300);
         merge.try_grow(499).expect("all but what is left in the buffer");
         assert!(merge.try_grow(2).is_err());
+    }
+
+    #[test]
+    fn a_merge_shares_when_its_sort_is_gone() {
+        let pool = pool();
+        let ((buffer, merge), (_other_buffer, other_merge)) = (sort(&pool), sort(&pool));
+        buffer.try_grow(150).expect("the first batch");
+        buffer.shrink(150);
+        drop(buffer);
+        merge.try_grow(800).expect("two thirds");
+        assert!(merge.try_grow(1).is_err());
+        merge.shrink(200);
+        other_merge.try_grow(400).expect("half of two thirds");
+        assert!(other_merge.try_grow(1).is_err());
     }
 
     #[test]
