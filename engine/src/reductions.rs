@@ -84,7 +84,7 @@ fn reduce_side(
         Reduced::Tables => is_table(side).then(|| Input { plan: Arc::clone(side), key: column_of(side, key) }),
     };
     let Some(input) = input else { return Ok(None) };
-    let Some(input_rows) = rows(&input.plan)?.filter(|rows| *rows >= ROWS_MIN) else { return Ok(None) };
+    let Some(input_rows) = rows_joined(&input.plan)?.filter(|rows| *rows >= ROWS_MIN) else { return Ok(None) };
     let Some((rows, (plan, column))) = smallest_source(other, other_key)? else { return Ok(None) };
     let is_comparable = *plan.schema().field(column).data_type() == input.key.data_type(&input.plan.schema())?;
     if rows > KEYS_MAX || rows.saturating_mul(REDUCTION_MIN) > input_rows || !is_comparable {
@@ -260,6 +260,19 @@ pub(crate) fn column_of(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Key {
 /// The number of a plain column.
 pub(crate) fn index(expr: &Key) -> Option<usize> {
     Some(expr.downcast_ref::<Column>()?.index())
+}
+
+/// How many rows a plan has, or the largest of the joins that it consists of: a dimension that is joined at the end is expected
+/// to take rows away once more after its keys were compared at the beginning.
+fn rows_joined(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>> {
+    let is_inner = |plan: &HashJoinExec| *plan.join_type() == JoinType::Inner;
+    let mut most = rows(plan)?;
+    if plan.is::<ProjectionExec>() || plan.downcast_ref().is_some_and(is_inner) {
+        for input in plan.children().into_iter().filter(|input| input.is::<HashJoinExec>() || input.is::<ProjectionExec>()) {
+            most = most.max(rows_joined(input)?);
+        }
+    }
+    Ok(most)
 }
 
 /// How many rows a plan is expected to have.

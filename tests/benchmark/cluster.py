@@ -26,18 +26,20 @@ from tpch import Psql, numbers
 
 PARTS = ["shapes", "files", "s3"]
 MEMORY = "2GiB"
+# For all of TPC-H at scale 1.
+CACHE = "1GiB"
 
 
 class Cluster:
     """A scheduler, its executors and a server."""
 
-    def __init__(self, stack, locations, executors, vcores, work_directory=None, environment=None):
+    def __init__(self, stack, locations, executors, vcores, *options, work_directory=None, environment=None):
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arbalest-cluster-")))
         own_scheduler = scheduler(directory)
         stack.callback(own_scheduler.kill)
         for _ in range(executors):
             work = stack.enter_context(tempfile.TemporaryDirectory(prefix="arbalest-work-", dir=work_directory))
-            arguments = ["--work-dir", work, "--memory", MEMORY]
+            arguments = ["--work-dir", work, "--memory", MEMORY, *options]
             one = executor(directory, own_scheduler.url, *arguments, vcores=vcores, environment=environment)
             stack.callback(one.kill)
         self.server = stack.enter_context(
@@ -74,15 +76,16 @@ def compare(sessions, options, title, report):
 
 
 def tables(files):
-    return [str(pathlib.Path(paths[0]).parent if len(paths) > 1 else paths[0]) for paths in files.values()]
+    """The directory above those of the tables."""
+    return [str(pathlib.Path(files["lineitem"][0]).parents[1])]
 
 
 def shapes(files, options, report):
     with contextlib.ExitStack() as stack:
         clusters = {
-            "one executor, 2 vcores": Cluster(stack, tables(files), executors=1, vcores=2),
-            "two executors, 1 vcore": Cluster(stack, tables(files), executors=2, vcores=1),
-            "one, tmpfs": Cluster(stack, tables(files), executors=1, vcores=2, work_directory="/dev/shm"),
+            "one executor, 2 vcores": Cluster(stack, tables(files), 1, 2),
+            "two executors, 1 vcore": Cluster(stack, tables(files), 2, 1),
+            "one, tmpfs": Cluster(stack, tables(files), 1, 2, work_directory="/dev/shm"),
         }
         sessions = {name: cluster.session(stack) for name, cluster in clusters.items()}
         compare(sessions, options, f"TPC-H scale {options.scale} on clusters", report)
@@ -97,7 +100,7 @@ def many_files(options, report):
         for number in range(options.files):
             table = pyarrow.table({"id": range(number * 10, number * 10 + 10), "kind": ["a", "b"] * 5})
             pyarrow.parquet.write_table(table, directory / "events" / f"{number:05}.parquet")
-        cluster = Cluster(stack, [str(directory)], executors=2, vcores=1)
+        cluster = Cluster(stack, [str(directory)], 2, 1)
         connection = stack.enter_context(psycopg.connect(cluster.server.dsn, autocommit=True))
         query = "SELECT kind, count(*), sum(id) FROM events GROUP BY kind ORDER BY kind"
         half, total = options.files * 5, options.files * 10
@@ -141,7 +144,8 @@ def s3(files, options, report):
         for table, paths in files.items():
             for path in paths:
                 client.upload_file(path, "lake", f"tpch/{table}/{pathlib.Path(path).name}")
-        session = Cluster(stack, ["s3://lake/tpch/"], executors=1, vcores=2, environment=environment).session(stack)
+        cluster = Cluster(stack, ["s3://lake/tpch/"], 1, 2, "--cache-memory", CACHE, environment=environment)
+        session = cluster.session(stack)
         totals = {"first": 0.0, "second": 0.0}
         for number in numbers(options.queries):
             path = arbalest.REPOSITORY / "tests" / "tpch" / f"q{number:02}.sql"

@@ -12,13 +12,14 @@ class Process:
 
     def __init__(self, name, directory, *arguments, environment=None):
         binary = arbalest.binary().with_name(name)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ARBALEST_")}
         self.log = open(directory / f"{name}-{time.monotonic_ns()}.log", "wb")
         self.process = subprocess.Popen(
             [str(binary), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.log,
-            env={**os.environ, **(environment or {})},
+            env={**inherited, **(environment or {})},
             cwd=directory,
             text=True,
         )
