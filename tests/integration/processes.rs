@@ -1,7 +1,7 @@
 //! Scheduler, executors and servers as processes of their own: they find each other, share work, tell the truth about
 //! themselves, and leave nothing behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 
@@ -122,6 +122,45 @@ async fn so_does_one_whose_client_or_server_is_gone() {
     until("no file is left", async || cluster.files().is_empty()).await;
     let client = connect(other.postgres()).await;
     assert_eq!(value(&client, "SELECT count(*) FROM nation WHERE n_name > 'A'").await.as_deref(), Some("25"));
+}
+
+/// For an executor, or for a slot of one that others keep busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_waits_ends_when_it_is_told_to() {
+    let mut cluster = Cluster::start(0).await;
+    let server = cluster.server(&["--sample", "tpch=0.01"]);
+    ends_when_told(&server).await;
+    cluster.add_executor(&[]);
+    cluster.until_ready().await;
+    let mut busy = vec![];
+    // An executor of one core has four slots.
+    for _ in 0..6 {
+        let (client, driver) = connect_with_driver(server.postgres()).await;
+        tokio::spawn(async move { client.simple_query(LONG).await });
+        busy.push(driver);
+    }
+    until("all slots are taken", async || cluster.tasks().await == 4.0).await;
+    ends_when_told(&server).await;
+    busy.into_iter().for_each(|driver| driver.abort());
+    until("no task runs", async || cluster.tasks().await == 0.0).await;
+    until("no file is left", async || cluster.files().is_empty()).await;
+}
+
+async fn ends_when_told(server: &Server) {
+    const PROMPT: Duration = Duration::from_secs(3);
+    let client = connect(server.postgres()).await;
+    client.simple_query("SET statement_timeout = '500ms'").await.unwrap();
+    let started = Instant::now();
+    assert_eq!(sql_state(&client.simple_query(AGGREGATE).await.unwrap_err()), "57014");
+    assert!(started.elapsed() < PROMPT, "{:?}", started.elapsed());
+    client.simple_query("RESET statement_timeout").await.unwrap();
+    let token = client.cancel_token();
+    let query = tokio::spawn(async move { client.simple_query(AGGREGATE).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let asked = Instant::now();
+    cancel(&token).await;
+    assert_eq!(sql_state(&query.await.unwrap().unwrap_err()), "57014");
+    assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
 }
 
 /// Without fair shares it would wait until the long one has ended.
