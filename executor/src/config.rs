@@ -31,3 +31,21 @@ impl ExecutorConfig {
         self.advertise_host.clone().unwrap_or_else(|| self.listen.to_string())
     }
 }
+
+#[cfg(test)]
+impl ExecutorConfig {
+    /// For an executor that nobody reaches.
+    pub(crate) fn for_tests(work_dir: &std::path::Path, vcores: usize, memory_bytes: usize) -> Self {
+        Self {
+            scheduler: String::new(),
+            listen: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            advertise_host: None,
+            advertise_port: None,
+            work_dir: work_dir.to_owned(),
+            vcores,
+            memory_bytes,
+            object_stores: ObjectStores::unread(),
+        }
+    }
+}

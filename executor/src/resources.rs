@@ -138,25 +138,12 @@ impl MemoryPool for TaskPool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]
     fn tasks_have_a_share_each_and_no_more_than_all_together() {
         let directory = tempfile::tempdir().expect("a directory");
-        let resources = Resources::new(&ExecutorConfig {
-            scheduler: String::new(),
-            listen: Ipv4Addr::LOCALHOST.into(),
-            port: 0,
-            advertise_host: None,
-            advertise_port: None,
-            work_dir: directory.path().to_owned(),
-            vcores: 2,
-            memory_bytes: 100,
-            object_stores: ObjectStores::unread(),
-        })
-        .expect("resources");
+        let resources = Resources::new(&ExecutorConfig::for_tests(directory.path(), 2, 100)).expect("resources");
         let reserve = |name: &str| {
             let task = resources.for_task(1).expect("a task");
             MemoryConsumer::new(name).register(&task.memory_pool)

@@ -279,8 +279,6 @@ fn unix_milliseconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use ballista_core::execution_plans::ShuffleWriterExec;
     use datafusion::arrow::datatypes::{DataType, Schema};
     use datafusion::config::ConfigOptions;
@@ -288,7 +286,6 @@ mod tests {
     use datafusion::physical_expr::ScalarFunctionExpr;
     use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
     use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-    use engine::ObjectStores;
 
     use super::*;
 
@@ -324,17 +321,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_of_its_task() {
         let directory = tempfile::tempdir().expect("a directory");
-        let config = ExecutorConfig {
-            scheduler: String::new(),
-            listen: Ipv4Addr::LOCALHOST.into(),
-            port: 0,
-            advertise_host: None,
-            advertise_port: None,
-            work_dir: directory.path().to_owned(),
-            vcores: 1,
-            memory_bytes: 1 << 20,
-            object_stores: ObjectStores::unread(),
-        };
+        let config = ExecutorConfig::for_tests(directory.path(), 1, 1 << 20);
         let runner = TaskRunner::new(&config, ExecutorRegistration::default()).expect("a runner");
         let mut outcomes = vec![];
         for (task_id, panics) in [(0, true), (1, false)] {

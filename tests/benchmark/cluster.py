@@ -7,7 +7,6 @@
 import argparse
 import contextlib
 import pathlib
-import statistics
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ import pyarrow.parquet
 from measure import Report
 from moto.server import ThreadedMotoServer
 from processes import executor, scheduler
-from tpch import Psql, numbers
+from tpch import Psql, in_turns, numbers
 
 PARTS = ["shapes", "files", "s3"]
 MEMORY = "2GiB"
@@ -54,21 +53,7 @@ class Cluster:
 
 def compare(sessions, options, title, report):
     """Times of the queries in turns, as a table; the first session is what the others are compared with."""
-    rows, totals = [], dict.fromkeys(sessions, 0.0)
-    for number in numbers(options.queries):
-        path = arbalest.REPOSITORY / "tests" / "tpch" / f"q{number:02}.sql"
-        times = {name: [] for name in sessions}
-        for run in range(options.runs + 1):
-            for name, session in sessions.items():
-                elapsed = session.run(path)
-                if run > 0:
-                    times[name].append(elapsed)
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        for name in sessions:
-            totals[name] += medians[name]
-        rows.append([f"q{number}", *(f"{medians[name]:.0f}" for name in sessions)])
-        report.progress("  ".join(rows[-1]))
-    rows.append(["total, s", *(f"{total / 1e3:.2f}" for total in totals.values())])
+    rows, totals = in_turns(sessions, options, report)
     first = next(iter(totals.values()))
     rows.append(["ratio", *(f"{total / first:.3f}" for total in totals.values())])
     report.title(f"{title}, median of {options.runs} runs, milliseconds")

@@ -96,6 +96,27 @@ def numbers(text):
         yield from range(int(first), int(last or first) + 1)
 
 
+def in_turns(engines, arguments, report):
+    """Median times of the queries on each engine, query by query, as rows of a table, and their totals in milliseconds."""
+    rows, totals = [], dict.fromkeys(engines, 0.0)
+    for number in numbers(arguments.queries):
+        path = arbalest.REPOSITORY / "tests" / "tpch" / f"q{number:02}.sql"
+        times = {name: [] for name in engines}
+        # The first run warms page cache, footers and statistics, and is not counted.
+        for run in range(arguments.runs + 1):
+            for name, engine in engines.items():
+                elapsed = engine.run(path)
+                if run > 0 or arguments.runs == 0:
+                    times[name].append(elapsed)
+        medians = {name: statistics.median(values) for name, values in times.items()}
+        for name in engines:
+            totals[name] += medians[name]
+        rows.append([f"q{number}", *(f"{medians[name]:.0f}" for name in engines)])
+        report.progress("  ".join(rows[-1]))
+    rows.append(["total, s", *(f"{total / 1e3:.2f}" for total in totals.values())])
+    return rows, totals
+
+
 def measure(server, scale, arguments, report):
     files = server.tpch_files()
     options = DATAFUSION_OPTIONS if arguments.datafusion is None else arguments.datafusion
@@ -108,24 +129,9 @@ def measure(server, scale, arguments, report):
     }
     names = arguments.engines.split(",")
     engines = {name: makers[name]() for name in names}
-    rows, totals = [], dict.fromkeys(names, 0.0)
-    for number in numbers(arguments.queries):
-        path = arbalest.REPOSITORY / "tests" / "tpch" / f"q{number:02}.sql"
-        times = {name: [] for name in names}
-        # The first run warms page cache, footers and statistics, and is not counted.
-        for run in range(arguments.runs + 1):
-            for name, engine in engines.items():
-                elapsed = engine.run(path)
-                if run > 0 or arguments.runs == 0:
-                    times[name].append(elapsed)
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        for name in names:
-            totals[name] += medians[name]
-        rows.append([f"q{number}", *(f"{medians[name]:.0f}" for name in names)])
-        report.progress(f"scale {scale:g} " + "  ".join(rows[-1]))
+    rows, totals = in_turns(engines, arguments, report)
     for engine in engines.values():
         engine.close()
-    rows.append(["total, s", *(f"{totals[name] / 1e3:.2f}" for name in names)])
     report.title(f"TPC-H scale {scale:g}, {arguments.threads} threads, median of {arguments.runs} runs, milliseconds")
     report.table(["query", *names], rows)
     ratios = [("auto", "datafusion"), ("local", "datafusion"), ("distributed", "local"), ("auto", "duckdb")]

@@ -47,6 +47,15 @@ async fn cut_while_a_query_runs(cluster: &Cluster, server: &Server, link: &Link)
     }
 }
 
+/// One more executor, which the others reach through the link.
+async fn add_executor_behind_link(cluster: &mut Cluster) -> Link {
+    let link = Link::new().await;
+    cluster.add_executor(&["--advertise-port", &link.address().port().to_string()]);
+    link.lead_to(cluster.executors.last().expect("it was added").address_of("executor"));
+    cluster.until_ready().await;
+    link
+}
+
 /// Asks until all executors have worked for a query.
 async fn until_all_work(cluster: &Cluster, client: &Client) {
     until("the scheduler is ready", async || cluster.scheduler.get("/ready").await.0 == 200).await;
@@ -68,10 +77,7 @@ async fn until_all_work(cluster: &Cluster, client: &Client) {
 #[tokio::test(flavor = "multi_thread")]
 async fn to_an_executor() {
     let mut cluster = Cluster::start(1).await;
-    let link = Link::new().await;
-    cluster.add_executor(&["--advertise-port", &link.address().port().to_string()]);
-    link.lead_to(cluster.executors[1].address_of("executor"));
-    cluster.until_ready().await;
+    let link = add_executor_behind_link(&mut cluster).await;
     let server = cluster.server(&["--sample", "tpch=0.1"]);
     cut_while_a_query_runs(&cluster, &server, &link).await;
     let client = distributed(&server).await;
@@ -95,10 +101,7 @@ async fn to_an_executor() {
 #[tokio::test(flavor = "multi_thread")]
 async fn to_the_only_executor() {
     let mut cluster = Cluster::start(0).await;
-    let link = Link::new().await;
-    cluster.add_executor(&["--advertise-port", &link.address().port().to_string()]);
-    link.lead_to(cluster.executors[0].address_of("executor"));
-    cluster.until_ready().await;
+    let link = add_executor_behind_link(&mut cluster).await;
     let server = cluster.server(&["--sample", "tpch=0.1"]);
     cut_while_a_query_runs(&cluster, &server, &link).await;
     let client = distributed(&server).await;
