@@ -13,12 +13,13 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 
 use crate::cluster::Cluster;
 use crate::compact::compact_sorts;
 use crate::config::EngineConfig;
+use crate::constants::{Constants, constants};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::job::conform;
@@ -52,6 +53,8 @@ pub struct Engine {
 pub struct LocalPlan {
     pub physical: Arc<dyn ExecutionPlan>,
     logical: LogicalPlan,
+    /// The result, where planning has made it.
+    row: Option<RecordBatch>,
 }
 
 /// A query planned for the cluster, which can run it.
@@ -107,7 +110,15 @@ impl Engine {
 
     /// Plans `logical` for this process with a state from [`Engine::local_state`].
     pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
-        Ok(LocalPlan { physical: state.create_physical_plan(logical).await?, logical: logical.clone() })
+        if let Some(Constants { plan, row }) = constants(logical)? {
+            return Ok(LocalPlan { physical: plan, logical: logical.clone(), row: Some(row) });
+        }
+        let optimized = state.optimize(logical)?;
+        if let Some(Constants { plan, row }) = constants(&optimized)? {
+            return Ok(LocalPlan { physical: plan, logical: optimized, row: Some(row) });
+        }
+        let physical = state.query_planner().create_physical_plan(&optimized, state).await?;
+        Ok(LocalPlan { physical, logical: logical.clone(), row: None })
     }
 
     /// Where a query should run that may run anywhere. Whether the cluster can run it is not asked.
@@ -134,6 +145,9 @@ impl Engine {
     /// Runs a plan in this process.
     pub fn run_local(&self, state: &SessionState, planned: &LocalPlan) -> Execution {
         let running = metrics::RunningQuery::start(&Route::Local { reason: String::new() });
+        if let Some(row) = planned.row.clone() {
+            return timed(stream::iter([Ok(row)]).boxed(), running);
+        }
         let threads = self.threads.handle();
         let run = LocalRun { threads, object_stores: Arc::clone(&self.config.object_stores), context: state.task_ctx() };
         let first = run.start(Arc::clone(&planned.physical));

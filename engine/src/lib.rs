@@ -11,6 +11,7 @@ pub mod cluster_protocol;
 mod codec;
 mod compact;
 mod config;
+mod constants;
 mod dimensions;
 mod dynamic_filters;
 mod endpoint;
