@@ -65,5 +65,5 @@ pub use object_store::{ObjectStores, Secrets, check_url};
 pub use remote_cluster::RemoteCluster;
 pub use repeat::INPUT_LOST;
 pub use router::Route;
-pub use session_state::{cluster_session_config, cluster_session_state, runtime_env};
+pub use session_state::{BATCH_ROWS, cluster_session_config, cluster_session_state, runtime_env};
 pub use task_join::plain_joins;

@@ -27,7 +27,7 @@ use crate::semi_joins::SemiJoinsFirst;
 use crate::{broadcast_side, physical_rules};
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
-const BATCH_ROWS: usize = 16_384;
+pub const BATCH_ROWS: usize = 16_384;
 
 /// A join's build side that all partitions share, in this process: up to this many bytes, or rows if bytes are not known.
 const BUILD_BYTES_MAX: usize = 128 << 20;

@@ -7,6 +7,9 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 /// Views hold strings of up to this many bytes in themselves.
 const INLINE_BYTES_MAX: usize = 12;
+/// Strings of up to this many bytes are copied as if they had as many: that is an instruction or two instead of a call, and
+/// the next string overwrites what was too much.
+const SHORT_BYTES_MAX: usize = 32;
 
 /// `None`: not a string view, or too long for the 32-bit offsets of Utf8; the caller's general way says so.
 pub(super) fn view_to_utf8(column: &ArrayRef) -> Option<ArrayRef> {
@@ -33,22 +36,32 @@ fn copied(views: impl ExactSizeIterator<Item = u128> + Clone, buffers: &[Buffer]
     let total: u64 = views.clone().map(|view| u64::from(view as u32)).sum();
     let total = usize::try_from(i32::try_from(total).ok()?).ok()?;
     let mut offsets = Vec::with_capacity(views.len() + 1);
-    let mut bytes = Vec::with_capacity(total + INLINE_BYTES_MAX);
     offsets.push(0);
+    let mut end = 0_i32;
+    offsets.extend(views.clone().map(|view| {
+        // All of them together fit.
+        end = end.wrapping_add(view as i32);
+        end
+    }));
+    let mut bytes = vec![0; total + SHORT_BYTES_MAX];
+    let mut start = 0;
     for view in views {
         let length = view as u32 as usize;
         if length <= INLINE_BYTES_MAX {
-            // All twelve bytes are copied, which is one instruction or two, and what is too much is taken off again.
-            let end = bytes.len() + length;
-            bytes.extend_from_slice(&view.to_le_bytes()[4..]);
-            bytes.truncate(end);
+            bytes.get_mut(start..start + INLINE_BYTES_MAX)?.copy_from_slice(&view.to_le_bytes()[4..]);
         } else {
             let view = ByteView::from(view);
-            let from = view.offset as usize;
-            bytes.extend_from_slice(buffers.get(view.buffer_index as usize)?.get(from..from + length)?);
+            let from = buffers.get(view.buffer_index as usize)?.get(view.offset as usize..)?;
+            match from.first_chunk::<SHORT_BYTES_MAX>() {
+                Some(short) if length <= SHORT_BYTES_MAX => {
+                    bytes.get_mut(start..start + SHORT_BYTES_MAX)?.copy_from_slice(short);
+                }
+                _ => bytes.get_mut(start..start + length)?.copy_from_slice(from.get(..length)?),
+            }
         }
-        offsets.push(i32::try_from(bytes.len()).ok()?);
+        start += length;
     }
+    bytes.truncate(total);
     Some((offsets, bytes))
 }
 
@@ -68,7 +81,8 @@ mod tests {
 
     #[test]
     fn it_is_the_same_as_the_cast() {
-        let values = ["", "twelve bytes", "thirteen bytes", "größer als zwölf Bytes", "x"];
+        let long = "x".repeat(100);
+        let values = ["", "twelve bytes", "thirteen bytes", "größer als zwölf Bytes", "x", &long, &long[..32], &long[..33]];
         let views: StringViewArray =
             (0..1000).map(|row| (row % 7 != 3).then(|| values[row % values.len()])).collect();
         check(views.slice(13, 500));

@@ -9,8 +9,9 @@ use super::table::Table;
 
 /// Rows in a file: a large table is many files, which tasks share out among them.
 const FILE_ROWS: u64 = 1_500_000;
-/// A scan is split at row groups, within a file too.
-const ROW_GROUP_ROWS: usize = 250_000;
+/// A scan is split at row groups, within a file too. A whole number of batches: what is left over of a row group would have
+/// to be copied to fill up the next batch.
+const ROW_GROUP_ROWS: usize = 15 * engine::BATCH_ROWS;
 
 /// Into how many files a table of so many rows is cut.
 pub(super) fn file_count(rows: u64) -> i32 {
