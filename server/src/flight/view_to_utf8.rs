@@ -1,5 +1,6 @@
 //! Utf8View → Utf8 with the lengths added up first, several times as fast as the general cast, which appends value by value.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ByteView, StringArray};
@@ -9,7 +10,7 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 const INLINE_BYTES_MAX: usize = 12;
 /// Strings of up to this many bytes are copied as if they had as many: that is an instruction or two instead of a call, and
 /// the next string overwrites what was too much.
-const SHORT_BYTES_MAX: usize = 32;
+const SHORT_BYTES_MAX: usize = 64;
 
 /// `None`: not a string view, or too long for the 32-bit offsets of Utf8; the caller's general way says so.
 pub(super) fn view_to_utf8(column: &ArrayRef) -> Option<ArrayRef> {
@@ -32,37 +33,46 @@ pub(super) fn view_to_utf8(column: &ArrayRef) -> Option<ArrayRef> {
 
 /// The strings one after another, and where each begins.
 fn copied(views: impl ExactSizeIterator<Item = u128> + Clone, buffers: &[Buffer]) -> Option<(Vec<i32>, Vec<u8>)> {
-    // The length is the low half of the view's first word.
-    let total: u64 = views.clone().map(|view| u64::from(view as u32)).sum();
+    let length = |view: u128| ByteView::from(view).length;
+    let total: u64 = views.clone().map(|view| u64::from(length(view))).sum();
     let total = usize::try_from(i32::try_from(total).ok()?).ok()?;
     let mut offsets = Vec::with_capacity(views.len() + 1);
     offsets.push(0);
-    let mut end = 0_i32;
+    let mut end = 0;
     offsets.extend(views.clone().map(|view| {
         // All of them together fit.
-        end = end.wrapping_add(view as i32);
+        end += length(view) as i32;
         end
     }));
+    let buffers: Vec<_> = buffers.iter().map(with_room).collect();
     let mut bytes = vec![0; total + SHORT_BYTES_MAX];
     let mut start = 0;
     for view in views {
-        let length = view as u32 as usize;
+        let length = length(view) as usize;
+        let to = bytes.get_mut(start..)?;
         if length <= INLINE_BYTES_MAX {
-            bytes.get_mut(start..start + INLINE_BYTES_MAX)?.copy_from_slice(&view.to_le_bytes()[4..]);
+            to.get_mut(..INLINE_BYTES_MAX)?.copy_from_slice(&view.to_le_bytes()[4..]);
         } else {
             let view = ByteView::from(view);
             let from = buffers.get(view.buffer_index as usize)?.get(view.offset as usize..)?;
             match from.first_chunk::<SHORT_BYTES_MAX>() {
-                Some(short) if length <= SHORT_BYTES_MAX => {
-                    bytes.get_mut(start..start + SHORT_BYTES_MAX)?.copy_from_slice(short);
-                }
-                _ => bytes.get_mut(start..start + length)?.copy_from_slice(from.get(..length)?),
+                Some(short) if length <= SHORT_BYTES_MAX => *to.first_chunk_mut()? = *short,
+                _ => to.get_mut(..length)?.copy_from_slice(from.get(..length)?),
             }
         }
         start += length;
     }
     bytes.truncate(total);
     Some((offsets, bytes))
+}
+
+/// Dictionaries of a few strings get room behind them, so that these are short everywhere.
+fn with_room(buffer: &Buffer) -> Cow<'_, [u8]> {
+    const SMALL_BYTES_MAX: usize = 4096;
+    match buffer.len() {
+        ..=SMALL_BYTES_MAX => Cow::Owned([buffer.as_slice(), &[0; SHORT_BYTES_MAX]].concat()),
+        _ => Cow::Borrowed(buffer.as_slice()),
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +92,7 @@ mod tests {
     #[test]
     fn it_is_the_same_as_the_cast() {
         let long = "x".repeat(100);
-        let values = ["", "twelve bytes", "thirteen bytes", "größer als zwölf Bytes", "x", &long, &long[..32], &long[..33]];
+        let values = ["", "twelve bytes", "thirteen bytes", "größer als zwölf Bytes", "x", &long, &long[..64], &long[..65]];
         let views: StringViewArray =
             (0..1000).map(|row| (row % 7 != 3).then(|| values[row % values.len()])).collect();
         check(views.slice(13, 500));
