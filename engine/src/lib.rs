@@ -3,6 +3,7 @@
 //! [`Engine`] plans and runs a query here or, through a [`Cluster`], on executors. The session states, functions and
 //! codecs built in this crate are the same in every process.
 
+mod batch_rows;
 mod broadcast;
 mod broadcast_side;
 mod checked_arithmetic;
@@ -47,6 +48,7 @@ mod threads;
 mod validator;
 mod window_sort;
 
+pub use batch_rows::BATCH_ROWS;
 pub use cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 pub use codec::{logical_codec, physical_codec};
 pub use compact::compact_sorts;
@@ -65,5 +67,5 @@ pub use object_store::{ObjectStores, Secrets, check_url};
 pub use remote_cluster::RemoteCluster;
 pub use repeat::INPUT_LOST;
 pub use router::Route;
-pub use session_state::{BATCH_ROWS, cluster_session_config, cluster_session_state, runtime_env};
+pub use session_state::{cluster_session_config, cluster_session_state, runtime_env};
 pub use task_join::plain_joins;

@@ -11,6 +11,7 @@ pub mod logging;
 pub mod machine;
 pub mod metrics;
 pub mod readiness;
+pub mod resident;
 pub mod runtime;
 pub mod shutdown;
 pub mod task;

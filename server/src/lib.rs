@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use process::data_dir::{DataDir, ScratchDir};
 use process::readiness::Readiness;
+use process::resident;
 use process::runtime::{self, Failure};
 use process::shutdown::Shutdown;
 use sql::Sessions;
@@ -39,6 +40,7 @@ use web::Web;
 /// crate, and not again with the binary.
 pub fn serve(config: ServerConfig) -> ExitCode {
     runtime::run(&config.process.clone(), |shutdown| async move {
+        resident::hold_down(resident::allowance(config.engine.memory_bytes)).map_err(Failure::start)?;
         let server = tokio::select! {
             built = Server::build(config) => built.map_err(Failure::start)?,
             () = shutdown.draining() => return Ok(()),

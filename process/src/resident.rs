@@ -1,0 +1,53 @@
+//! Gives free memory back to the system in time. The allocator keeps what was freed for a second, in case it is wanted again,
+//! and a query that spills frees and takes its whole pool many times in that.
+
+use std::io;
+use std::time::Duration;
+
+/// How often the process looks at its size: rarely while it is small, so that one that has nothing to do sleeps.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOK_WHILE_LARGE: Duration = Duration::from_millis(10);
+
+/// What a process may hold beside the pool of `pool_bytes`: what its queries count, a fifth more for what they do not count,
+/// and what it has read of files, plans and messages.
+pub fn allowance(pool_bytes: u64) -> u64 {
+    pool_bytes.saturating_add(pool_bytes / 5).saturating_add(128 << 20)
+}
+
+/// Starts a thread that gives back what is free while the process holds more than `bytes`.
+pub fn hold_down(bytes: u64) -> io::Result<()> {
+    std::thread::Builder::new().name("arbalest-memory".into()).spawn(move || {
+        while let Some(resident) = resident_bytes() {
+            if resident > bytes {
+                give_back();
+            }
+            std::thread::sleep(if resident > bytes / 2 { LOOK_WHILE_LARGE } else { LOOK });
+        }
+    })?;
+    Ok(())
+}
+
+/// The physical memory of this process. `None` where there is no `/proc`.
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn give_back() {
+    // SAFETY: the function may be called at any time from any thread.
+    #[expect(unsafe_code, reason = "the allocator has no other interface")]
+    unsafe {
+        libmimalloc_sys::mi_collect(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_a_size() {
+        assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}
