@@ -10,15 +10,25 @@ use datafusion::logical_expr::LogicalPlan;
 
 /// Rows per batch. Twice DataFusion's default: fewer, larger batches gain 10 to 20 % on TPC-H and cost little memory.
 pub const BATCH_ROWS: usize = 16_384;
+const BATCH_ROWS_MIN: usize = 1_024;
 /// A batch that is passed on has about so many bytes: half of a core's second cache.
 const PASSED_ON_BYTES: usize = 2 << 20;
-const PASSED_ON_ROWS_MIN: usize = 1_024;
 
-/// Makes the batches of `plan`, which is optimized, smaller where that is faster. What a session has set stays.
-pub(crate) fn choose_batch_rows(state: &mut SessionState, plan: &LogicalPlan) -> Result<()> {
-    if state.config().batch_size() == BATCH_ROWS && passes_on(plan)? {
+/// Rows per batch for operators that share `bytes` among `partitions`: a merge holds some batches of each of its inputs, an
+/// aggregate makes room for whole batches, and none of it can be spilled.
+pub(crate) fn rows_within(bytes: usize, partitions: usize) -> usize {
+    /// What suffices for [`BATCH_ROWS`] rows of a few hundred bytes.
+    const SUFFICIENT_BYTES: usize = 128 << 20;
+    let rows = (bytes / partitions.max(1)).saturating_mul(BATCH_ROWS) / SUFFICIENT_BYTES;
+    power_of_two_within(rows)
+}
+
+/// Makes the batches of `plan`, which is optimized, smaller where that is faster. What a session has set instead of
+/// `default_rows` stays.
+pub(crate) fn choose_batch_rows(state: &mut SessionState, plan: &LogicalPlan, default_rows: usize) -> Result<()> {
+    if state.config().batch_size() == default_rows && passes_on(plan)? {
         let rows = rows_passed_on(plan.schema().as_arrow());
-        if rows < BATCH_ROWS {
+        if rows < default_rows {
             state.config_mut().options_mut().execution.batch_size = ConfigNonZeroUsize::try_new(rows)?;
         }
     }
@@ -39,11 +49,14 @@ fn passes_on(plan: &LogicalPlan) -> Result<bool> {
     Ok(passes_on)
 }
 
-/// A power of two, as [`BATCH_ROWS`] is: files are often cut at a multiple of one.
 fn rows_passed_on(schema: &Schema) -> usize {
     let row: usize = schema.fields().iter().map(|field| guessed_bytes(field.data_type())).sum();
-    let rows = PASSED_ON_BYTES / row.max(1);
-    (1 << rows.max(1).ilog2()).clamp(PASSED_ON_ROWS_MIN, BATCH_ROWS)
+    power_of_two_within(PASSED_ON_BYTES / row.max(1))
+}
+
+/// Files are often cut at a multiple of a power of two, so that no rows are left over.
+fn power_of_two_within(rows: usize) -> usize {
+    (1 << rows.max(1).ilog2()).clamp(BATCH_ROWS_MIN, BATCH_ROWS)
 }
 
 /// What a value of the type takes, where nothing is known about the values.
@@ -73,7 +86,7 @@ mod tests {
         }
         let mut state = context.state();
         let plan = state.optimize(&state.create_logical_plan(sql).await.unwrap()).unwrap();
-        choose_batch_rows(&mut state, &plan).unwrap();
+        choose_batch_rows(&mut state, &plan, BATCH_ROWS).unwrap();
         state.config().batch_size()
     }
 
@@ -95,5 +108,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_set_stays() {
         assert_eq!(chosen("SELECT * FROM wide", 8_192).await, 8_192);
+    }
+
+    #[test]
+    fn little_memory_has_small_batches() {
+        assert_eq!(rows_within(8 << 30, 16), BATCH_ROWS);
+        assert_eq!(rows_within(128 << 20, 2), BATCH_ROWS / 2);
+        assert_eq!(rows_within(100 << 20, 2), BATCH_ROWS / 4);
+        assert_eq!(rows_within(1, 64), BATCH_ROWS_MIN);
+        assert_eq!(rows_within(usize::MAX, 1), BATCH_ROWS);
     }
 }

@@ -17,6 +17,11 @@ pub const SUBMIT: &str = "/arbalest.Cluster/Submit";
 pub const CANCEL: &str = "/arbalest.Cluster/Cancel";
 /// [`JobReference`] → [`Done`]: the job's files are removed.
 pub const CLEAN: &str = "/arbalest.Cluster/Clean";
+/// [`JobReferences`] → [`Done`]: a server reads the results of these, which are kept for a while more. What no server says so
+/// of is removed.
+pub const RENEW: &str = "/arbalest.Cluster/Renew";
+/// [`JobReferences`] of which an executor has files → those that nobody wants.
+pub const UNWANTED: &str = "/arbalest.Cluster/Unwanted";
 /// [`Done`] → [`ClusterState`].
 pub const STATE: &str = "/arbalest.Cluster/State";
 
@@ -45,6 +50,12 @@ pub struct JobUpdate {
 pub struct JobReference {
     #[prost(string, tag = "1")]
     pub job_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct JobReferences {
+    #[prost(string, repeated, tag = "1")]
+    pub job_ids: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

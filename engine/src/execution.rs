@@ -118,7 +118,7 @@ impl Engine {
         if let Some(Constants { plan, row }) = constants(&optimized)? {
             return Ok(LocalPlan { physical: plan, logical: optimized, row: Some(row) });
         }
-        choose_batch_rows(state, &optimized)?;
+        choose_batch_rows(state, &optimized, self.local.config().batch_size())?;
         let physical = state.query_planner().create_physical_plan(&optimized, state).await?;
         Ok(LocalPlan { physical, logical: logical.clone(), row: None })
     }

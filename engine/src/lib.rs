@@ -61,7 +61,7 @@ pub use fault::{Fault, FaultKind};
 pub use fetcher::PooledFetcher;
 pub use functions::function_registry;
 pub use interrupt::Interrupt;
-pub use memory::{SpillingPool, sort_spill_reservation, sweep_directory};
+pub use memory::{SpillingPool, fit_to_memory, naming_consumers, sweep_directory};
 pub use crate::metrics::bytes_spilled;
 pub use object_store::{ObjectStores, Secrets, check_url};
 pub use remote_cluster::RemoteCluster;

@@ -22,7 +22,8 @@ pub(crate) trait Pass: fmt::Debug + Send + Sync + 'static {
         Statistics::new_unknown(schema)
     }
 
-    fn rows(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    /// What becomes of the rows of one partition; other operators make batches of at most `_batch_rows`.
+    fn rows(rows: SendableRecordBatchStream, _batch_rows: usize) -> SendableRecordBatchStream {
         rows
     }
 }
@@ -89,7 +90,8 @@ impl<P: Pass> ExecutionPlan for PassExec<P> {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context).map(P::rows)
+        let batch_rows = context.session_config().batch_size();
+        self.input.execute(partition, context).map(|rows| P::rows(rows, batch_rows))
     }
 
     fn child_stats_requests(&self, _partition: Option<usize>) -> Vec<ChildStats> {

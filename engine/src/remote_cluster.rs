@@ -1,6 +1,7 @@
 //! A scheduler in a process of its own as a [`Cluster`].
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -16,7 +17,9 @@ use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
-use crate::cluster_protocol::{CANCEL, CLEAN, ClusterState, Done, JobReference, JobUpdate, STATE, SUBMIT, SubmitJob, event_of};
+use crate::cluster_protocol::{
+    CANCEL, CLEAN, ClusterState, Done, JobReference, JobReferences, JobUpdate, RENEW, STATE, SUBMIT, SubmitJob, event_of,
+};
 use crate::codec::physical_codec;
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::endpoint::watched;
@@ -28,16 +31,26 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long what is known of the executors is good enough to plan with.
 const STATE_LIFE: Duration = Duration::from_secs(1);
+/// How often the scheduler is told which results are still read, several times as often as it must be.
+const RENEWAL: Duration = Duration::from_secs(3);
 /// Updates of one job that nobody has looked at yet.
 const UPDATES_MAX: usize = 64;
 
 /// A scheduler at a URL. Connections are made at first use, and again when they break.
 #[derive(Debug)]
 pub struct RemoteCluster {
-    url: String,
-    channel: Channel,
+    calls: Calls,
     fetcher: Arc<PooledFetcher>,
     state: Mutex<Option<(Instant, ClusterState)>>,
+    /// Jobs that were submitted and whose files are not removed.
+    jobs: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Calls of the scheduler.
+#[derive(Clone, Debug)]
+struct Calls {
+    url: String,
+    channel: Channel,
 }
 
 impl RemoteCluster {
@@ -47,12 +60,10 @@ impl RemoteCluster {
             .map_err(|error| Error::Unreachable { peer: peer(url), message: error.to_string() })?
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true);
-        Ok(Self {
-            url: url.to_owned(),
-            channel: watched(endpoint).connect_lazy(),
-            fetcher: Arc::default(),
-            state: Mutex::default(),
-        })
+        let calls = Calls { url: url.to_owned(), channel: watched(endpoint).connect_lazy() };
+        let jobs = Arc::default();
+        tokio::spawn(renew(calls.clone(), Arc::downgrade(&jobs)));
+        Ok(Self { calls, fetcher: Arc::default(), state: Mutex::default(), jobs })
     }
 
     /// What the cluster has now.
@@ -61,11 +72,13 @@ impl RemoteCluster {
         if let Some((_, state)) = known.filter(|(at, _)| at.elapsed() < STATE_LIFE) {
             return Ok(state);
         }
-        let state: ClusterState = self.call(STATE, Done {}).await?;
+        let state: ClusterState = self.calls.call(STATE, Done {}).await?;
         *self.state.lock() = Some((Instant::now(), state.clone()));
         Ok(state)
     }
+}
 
+impl Calls {
     fn grpc(&self) -> tonic::client::Grpc<Channel> {
         tonic::client::Grpc::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -116,19 +129,21 @@ impl Cluster for RemoteCluster {
         let plan = PhysicalPlanNode::try_from_physical_plan(plan, physical_codec().as_ref())?.encode_to_vec();
         let settings = context.copied_config().to_key_value_pairs();
         let mut updates =
-            self.stream(SubmitJob { name, settings, plan }).await.map_err(|status| self.error(&status))?;
-        let first = updates.message().await.map_err(|status| self.error(&status))?.ok_or(Error::JobLost)?;
+            self.calls.stream(SubmitJob { name, settings, plan }).await.map_err(|status| self.calls.error(&status))?;
+        let first = updates.message().await.map_err(|status| self.calls.error(&status))?.ok_or(Error::JobLost)?;
+        self.jobs.lock().insert(first.job_id.clone());
         let (events, job_events) = mpsc::channel(UPDATES_MAX);
         tokio::spawn(forward(updates, events));
         Ok((JobId(first.job_id), job_events))
     }
 
     async fn cancel(&self, job: &JobId) -> Result<()> {
-        self.call::<_, Done>(CANCEL, JobReference { job_id: job.0.clone() }).await.map(drop)
+        self.calls.call::<_, Done>(CANCEL, JobReference { job_id: job.0.clone() }).await.map(drop)
     }
 
     async fn clean(&self, job: &JobId) -> Result<()> {
-        self.call::<_, Done>(CLEAN, JobReference { job_id: job.0.clone() }).await.map(drop)
+        self.jobs.lock().remove(&job.0);
+        self.calls.call::<_, Done>(CLEAN, JobReference { job_id: job.0.clone() }).await.map(drop)
     }
 
     async fn vcores(&self) -> usize {
@@ -138,6 +153,21 @@ impl Cluster for RemoteCluster {
 
     fn fetcher(&self) -> Arc<dyn PartitionFetcher> {
         Arc::clone(&self.fetcher) as Arc<dyn PartitionFetcher>
+    }
+}
+
+/// Tells the scheduler which results are still read, for as long as the cluster is there.
+async fn renew(calls: Calls, jobs: Weak<Mutex<HashSet<String>>>) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        let Some(jobs) = jobs.upgrade() else { return };
+        let job_ids: Vec<String> = jobs.lock().iter().cloned().collect();
+        if job_ids.is_empty() {
+            continue;
+        }
+        if let Err(error) = calls.call::<_, Done>(RENEW, JobReferences { job_ids }).await {
+            tracing::debug!(%error, "the scheduler cannot be told which results are read");
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::endpoint::watch;
 use crate::functions::register_functions;
-use crate::memory::{memory_pool, sort_spill_reservation, spill_merge_fan_in};
+use crate::memory::{fit_to_memory, memory_pool, spill_merge_fan_in};
 use crate::object_store::ObjectStores;
 use crate::semi_joins::SemiJoinsFirst;
 use crate::{broadcast_side, physical_rules};
@@ -53,9 +53,8 @@ pub fn runtime_env(
 
 /// Settings of plans that run in this process on `parallelism` threads with a pool of `memory_bytes`.
 pub(crate) fn local_session_config(parallelism: usize, memory_bytes: usize) -> SessionConfig {
-    let mut config = common_session_config()
-        .with_target_partitions(parallelism)
-        .with_sort_spill_reservation_bytes(sort_spill_reservation(memory_bytes, parallelism));
+    let config = common_session_config().with_target_partitions(parallelism);
+    let mut config = fit_to_memory(config, memory_bytes, parallelism);
     let options = config.options_mut();
     // Exchanging both sides of a join costs more than building one side's table on one thread.
     options.optimizer.hash_join_single_partition_threshold = BUILD_BYTES_MAX;

@@ -6,6 +6,7 @@
 pub mod config;
 mod error;
 mod failure;
+mod garbage;
 mod heartbeat;
 mod metrics;
 mod options;
@@ -112,7 +113,10 @@ impl Executor {
         let stop_serving = CancellationToken::new();
         let Self { config, listener, address, runner, registration } = self;
         listen(listener, Arc::clone(&runner), &config, &tasks, stop_serving.clone());
-        let scheduler = connect(&config.scheduler)?;
+        let channel = connect(&config.scheduler)?;
+        let scheduler = SchedulerGrpcClient::new(channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
         runner.report_to(StatusReporter::start(&tasks, scheduler.clone(), registration.id.clone()));
         match register(scheduler.clone(), &registration, &shutdown, &answers).await {
             Ok(true) => {}
@@ -124,6 +128,7 @@ impl Executor {
         answers.met();
         info!(executor_id = %registration.id, %address, vcores = config.vcores, "executor registered");
         let heartbeat = heartbeat::start(&tasks, scheduler.clone(), registration.clone(), shutdown.clone(), answers);
+        let garbage = garbage::start(&tasks, channel, config.work_dir.clone());
         shutdown.draining().await;
         let drained = async {
             runner.drained().await;
@@ -134,6 +139,7 @@ impl Executor {
             () = shutdown.forced() => warn!("executor stops with tasks running, or with files that queries have not read"),
         }
         // Otherwise the last heartbeat could come after the goodbye.
+        garbage.abort();
         heartbeat.abort();
         let _ = heartbeat.await;
         let goodbye = ExecutorStoppedParams { executor_id: registration.id.clone(), reason: "shut down".into() };
@@ -147,20 +153,9 @@ impl Executor {
 
 /// Ends when no query needs what its tasks have left here: the directory of a job goes when its rows were read.
 async fn no_jobs(work_dir: &Path) {
-    while has_job(work_dir).await {
+    while !garbage::jobs(work_dir).await.is_empty() {
         tokio::time::sleep(JOBS_POLL).await;
     }
-}
-
-/// A directory that cannot be read has nothing that could be served.
-async fn has_job(work_dir: &Path) -> bool {
-    let Ok(mut entries) = tokio::fs::read_dir(work_dir).await else { return false };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        if entry.file_name() != resources::SPILL_DIR {
-            return true;
-        }
-    }
-    false
 }
 
 /// Tasks that run at a time.
@@ -197,15 +192,13 @@ fn listen(
     });
 }
 
-fn connect(scheduler: &str) -> Result<SchedulerGrpcClient<Channel>, Error> {
+fn connect(scheduler: &str) -> Result<Channel, Error> {
     let endpoint = Endpoint::from_shared(scheduler.to_owned())
         .map_err(|source| Error::SchedulerUrl { url: scheduler.to_owned(), source })?
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT)
         .tcp_nodelay(true);
-    Ok(SchedulerGrpcClient::new(engine::watched(endpoint).connect_lazy())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX))
+    Ok(engine::watched(endpoint).connect_lazy())
 }
 
 /// Tries until the scheduler, which may not have started yet, takes this executor; `false` if `shutdown` drains before.

@@ -48,11 +48,6 @@ impl Resources {
         self.object_stores.cached(plan, &self.shared)
     }
 
-    /// What each partition of a task's sort keeps for merging, in bytes.
-    pub(crate) fn sort_spill_reservation(&self) -> usize {
-        engine::sort_spill_reservation(self.memory_bytes, self.vcores)
-    }
-
     /// A pool of its own for a task: its part of the memory, by vcores. Those that no task has count too; if more run than
     /// there are vcores, the parts get smaller while they do.
     pub(crate) fn for_task(&self, vcores: u32) -> Result<Arc<RuntimeEnv>> {
@@ -61,7 +56,7 @@ impl Resources {
         let counted = Arc::clone(&self.busy);
         let part = move || bytes / counted.load(Ordering::Relaxed).max(all).max(own) * own;
         let pool = TaskPool { own: SpillingPool::new(part), all: Arc::clone(&self.all), _busy: busy };
-        RuntimeEnvBuilder::from_runtime_env(&self.shared).with_memory_pool(Arc::new(pool)).build_arc()
+        RuntimeEnvBuilder::from_runtime_env(&self.shared).with_memory_pool(engine::naming_consumers(pool)).build_arc()
     }
 }
 

@@ -11,14 +11,15 @@ const KNOWN_MAX: usize = 16;
 /// Settings that tasks brought lately, the last ones first.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    sort_spill_reservation: usize,
+    memory_bytes: usize,
+    vcores: usize,
     known: Mutex<Vec<(Vec<KeyValuePair>, SessionConfig)>>,
 }
 
 impl Settings {
-    /// `sort_spill_reservation`: what each partition of a task's sort keeps for merging, in bytes.
-    pub(crate) fn new(sort_spill_reservation: usize) -> Self {
-        Self { sort_spill_reservation, known: Mutex::default() }
+    /// Tasks for `vcores` at a time share `memory_bytes`.
+    pub(crate) fn new(memory_bytes: usize, vcores: usize) -> Self {
+        Self { memory_bytes, vcores, known: Mutex::default() }
     }
 
     /// What to run tasks with that bring `pairs`.
@@ -28,9 +29,8 @@ impl Settings {
             known[..=position].rotate_right(1);
             return known[0].1.clone();
         }
-        let mut config = engine::cluster_session_config()
-            .update_from_key_value_pair(&pairs)
-            .with_sort_spill_reservation_bytes(self.sort_spill_reservation);
+        let config = engine::cluster_session_config().update_from_key_value_pair(&pairs);
+        let mut config = engine::fit_to_memory(config, self.memory_bytes, self.vcores);
         // The scheduler plans without, because a filter cannot cross from one task to another.
         if let Err(error) = config.options_mut().set("datafusion.optimizer.enable_dynamic_filter_pushdown", "true") {
             // Slower, not wrong.
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn each_query_has_its_own() {
-        let settings = Settings::new(7);
+        let settings = Settings::new(16 << 20, 1);
         for _ in 0..2 {
             for rows in 1..=KNOWN_MAX + 2 {
                 assert_eq!(batch_size(&settings, rows), rows);
@@ -61,8 +61,10 @@ mod tests {
         }
         assert_eq!(settings.known.lock().len(), KNOWN_MAX);
         assert_eq!(batch_size(&settings, KNOWN_MAX), KNOWN_MAX);
+        // What it has not the memory for.
+        assert_eq!(batch_size(&settings, 16_384), 2_048);
         let options = settings.of(vec![]);
-        assert_eq!(options.options().execution.sort_spill_reservation_bytes, 7);
+        assert_eq!(options.options().execution.sort_spill_reservation_bytes, 1 << 20);
         let optimizer = &options.options().optimizer;
         assert!(optimizer.enable_join_dynamic_filter_pushdown && optimizer.enable_topk_dynamic_filter_pushdown);
     }

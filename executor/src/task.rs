@@ -80,7 +80,7 @@ impl TaskRunner {
             .enable_all()
             .build()
             .map_err(|source| Error::Threads { source })?;
-        let settings = Settings::new(resources.sort_spill_reservation());
+        let settings = Settings::new(config.memory_bytes, config.vcores);
         let codec = Codec::new(engine::logical_codec(), engine::physical_codec());
         Ok(Self {
             executor,

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::Ballista;
 use crate::executors::Executors;
 use crate::fairness::FairShares;
+use crate::leases::Leases;
 use crate::losses::Losses;
 
 /// Statuses of one job. Ballista drops what does not fit, so this is far more than a job ever sends at once.
@@ -24,11 +25,18 @@ pub(crate) struct InProcessCluster {
     policy: Arc<FairShares>,
     fetcher: Arc<PooledFetcher>,
     losses: Arc<Losses>,
+    leases: Arc<Leases>,
 }
 
 impl InProcessCluster {
-    pub(crate) fn new(server: Ballista, executors: Arc<Executors>, policy: Arc<FairShares>, losses: Arc<Losses>) -> Self {
-        Self { server, executors, policy, fetcher: Arc::default(), losses }
+    pub(crate) fn new(
+        server: Ballista,
+        executors: Arc<Executors>,
+        policy: Arc<FairShares>,
+        losses: Arc<Losses>,
+        leases: Arc<Leases>,
+    ) -> Self {
+        Self { server, executors, policy, fetcher: Arc::default(), losses, leases }
     }
 
     /// The executors that live and take work.
@@ -58,6 +66,7 @@ impl Cluster for InProcessCluster {
         let (statuses, received) = mpsc::channel(STATUSES_MAX);
         let JobSubmission { name, context, plan } = submission;
         let id = self.server.submit_physical_plan(&name, context, plan, Some(statuses)).await.map_err(unreachable)?;
+        self.leases.submitted(id.as_ref());
         let (events, job_events) = mpsc::channel(STATUSES_MAX);
         tokio::spawn(translate(id.to_string(), Arc::clone(&self.losses), received, events));
         Ok((JobId(id.to_string()), job_events))
@@ -74,6 +83,7 @@ impl Cluster for InProcessCluster {
             tokio::spawn(async move { executors.remove_files(&executor_id, &job_id).await });
         }
         self.policy.forget(&job.0);
+        self.leases.removed(&job.0);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use ballista_core::serde::protobuf::{JobStatus, job_status};
 use datafusion::prelude::SessionContext;
 use datafusion_proto::physical_plan::AsExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
-use engine::cluster_protocol::{self as protocol, ClusterState, Done, JobReference, JobUpdate, SubmitJob};
+use engine::cluster_protocol::{self as protocol, ClusterState, Done, JobReference, JobReferences, JobUpdate, SubmitJob};
 use engine::{Cluster, JobId, MESSAGE_BYTES_MAX};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
@@ -29,6 +29,7 @@ use tracing::{info, warn};
 
 use crate::Ballista;
 use crate::cluster::{InProcessCluster, STATUSES_MAX};
+use crate::leases::Leases;
 use crate::losses::{Losses, lost};
 
 /// How long a query waits for a first executor, which may be about to start.
@@ -41,14 +42,21 @@ pub(crate) struct ClusterService {
     server: Ballista,
     cluster: Arc<InProcessCluster>,
     losses: Arc<Losses>,
+    leases: Arc<Leases>,
     /// How many jobs wait or run now, and may.
     jobs: Arc<AtomicUsize>,
     jobs_max: usize,
 }
 
 impl ClusterService {
-    pub(crate) fn new(server: Ballista, cluster: Arc<InProcessCluster>, losses: Arc<Losses>, jobs_max: usize) -> Self {
-        Self { server, cluster, losses, jobs: Arc::default(), jobs_max }
+    pub(crate) fn new(
+        server: Ballista,
+        cluster: Arc<InProcessCluster>,
+        losses: Arc<Losses>,
+        leases: Arc<Leases>,
+        jobs_max: usize,
+    ) -> Self {
+        Self { server, cluster, losses, leases, jobs: Arc::default(), jobs_max }
     }
 
     async fn submit(&self, job: SubmitJob) -> Result<BoxStream<'static, Result<JobUpdate, Status>>, Status> {
@@ -79,11 +87,13 @@ impl ClusterService {
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?
             .to_string();
+        self.leases.submitted(&job_id);
         let updates = Updates {
             job_id: job_id.clone(),
             statuses: received,
             cluster: Arc::clone(&self.cluster),
             losses: Arc::clone(&self.losses),
+            leases: Arc::clone(&self.leases),
             changes: self.losses.changes(),
             ended: false,
             given_up: false,
@@ -102,6 +112,15 @@ impl ClusterService {
     async fn clean(&self, job: JobReference) -> Result<Done, Status> {
         self.cluster.clean(&JobId(job.job_id)).await.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Done {})
+    }
+
+    async fn renew(&self, jobs: JobReferences) -> Result<Done, Status> {
+        self.leases.renew(jobs.job_ids);
+        Ok(Done {})
+    }
+
+    async fn unwanted(&self, jobs: JobReferences) -> Result<JobReferences, Status> {
+        Ok(JobReferences { job_ids: self.leases.unwanted(jobs.job_ids) })
     }
 
     async fn state(&self, _: Done) -> Result<ClusterState, Status> {
@@ -136,6 +155,7 @@ struct Updates {
     statuses: mpsc::Receiver<JobStatus>,
     cluster: Arc<InProcessCluster>,
     losses: Arc<Losses>,
+    leases: Arc<Leases>,
     changes: watch::Receiver<()>,
     /// The job has ended.
     ended: bool,
@@ -160,7 +180,10 @@ impl Updates {
                 }
                 status = self.statuses.recv() => {
                     let status = status?;
-                    self.ended |= is_last(&status);
+                    if is_last(&status) {
+                        self.ended = true;
+                        self.leases.ended(&self.job_id);
+                    }
                     self.losses.checked(&self.job_id, status)
                 }
             };
@@ -248,6 +271,14 @@ impl Service<http::Request<Body>> for ClusterService {
                 protocol::CLEAN => {
                     let clean: Handler<_, _> = |service, job| async move { service.clean(job).await }.boxed();
                     grpc().unary(Unary(service, clean), request).await
+                }
+                protocol::RENEW => {
+                    let renew: Handler<_, _> = |service, jobs| async move { service.renew(jobs).await }.boxed();
+                    grpc().unary(Unary(service, renew), request).await
+                }
+                protocol::UNWANTED => {
+                    let unwanted: Handler<_, _> = |service, jobs| async move { service.unwanted(jobs).await }.boxed();
+                    grpc().unary(Unary(service, unwanted), request).await
                 }
                 protocol::STATE => {
                     let state: Handler<_, _> = |service, question| async move { service.state(question).await }.boxed();

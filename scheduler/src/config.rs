@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_scheduler::config::{SchedulerConfig as BallistaConfig, TaskDistributionPolicy};
@@ -16,7 +17,12 @@ pub struct SchedulerConfig {
     pub port: u16,
     /// Jobs that may wait or run at a time. More are refused.
     pub jobs_max: usize,
+    /// How long a result is kept of which no server says that it reads it.
+    pub result_patience: Duration,
 }
+
+/// How long a result is kept by default of which no server says that it reads it.
+pub const RESULT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// An executor that was silent for four or five heartbeats is lost.
 pub(crate) const EXECUTOR_TIMEOUT_SECONDS: u64 = 22;

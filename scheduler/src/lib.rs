@@ -6,6 +6,7 @@ pub mod config;
 mod error;
 mod executors;
 mod fairness;
+mod leases;
 mod losses;
 pub mod metrics;
 mod options;
@@ -39,6 +40,7 @@ use cluster::InProcessCluster;
 use cluster_service::ClusterService;
 use executors::{Executors, Unreachable};
 use fairness::FairShares;
+use leases::Leases;
 use losses::Losses;
 use watched_state::WatchedState;
 
@@ -51,6 +53,7 @@ pub struct Scheduler {
     server: Ballista,
     state: Arc<WatchedState>,
     losses: Arc<Losses>,
+    leases: Arc<Leases>,
     executors: Arc<Executors>,
     unreachable: Arc<Unreachable>,
     cluster: Arc<InProcessCluster>,
@@ -85,9 +88,11 @@ impl Scheduler {
         let losses = Arc::new(Losses::new(Arc::clone(&policy)));
         tokio::spawn(Arc::clone(&losses).watch(server.cluster_state_events().await?));
         let executors = Arc::new(Executors::new(Arc::clone(&state) as Arc<dyn ClusterState>));
-        let cluster = InProcessCluster::new(server.clone(), Arc::clone(&executors), policy, Arc::clone(&losses));
+        let leases = Arc::new(Leases::new(config.result_patience));
+        let cluster =
+            InProcessCluster::new(server.clone(), Arc::clone(&executors), policy, Arc::clone(&losses), Arc::clone(&leases));
         let (cluster, jobs_max) = (Arc::new(cluster), config.jobs_max);
-        Ok(Self { listener, address, server, state, losses, executors, unreachable, cluster, jobs_max })
+        Ok(Self { listener, address, server, state, losses, leases, executors, unreachable, cluster, jobs_max })
     }
 
     /// Where executors register.
@@ -114,7 +119,10 @@ impl Scheduler {
     /// Answers executors and servers until `shutdown` is forced or `ended` completes. Fails when scheduling has stopped: only
     /// another process can help.
     pub async fn run(self, shutdown: Shutdown, ended: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let servers = ClusterService::new(self.server.clone(), Arc::clone(&self.cluster), self.losses, self.jobs_max);
+        let leases = Arc::clone(&self.leases);
+        let servers =
+            ClusterService::new(self.server.clone(), Arc::clone(&self.cluster), self.losses, self.leases, self.jobs_max);
+        let leases = leases.enforce(Arc::clone(&self.cluster));
         let (interval, patience) = (watchdog::INTERVAL, watchdog::PATIENCE);
         let stopped = watchdog::run(self.server.clone(), Arc::clone(&self.cluster), self.state, interval, patience);
         let idle = metrics::while_idle(self.server.clone(), self.cluster);
@@ -137,6 +145,7 @@ impl Scheduler {
             served = served => served.map_err(|source| Error::Serve { address: self.address, source }),
             () = stopped => Err(Error::Stopped),
             () = idle => Ok(()),
+            () = leases => Ok(()),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The scheduler's command line, environment and file.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use clap::{Args, Command};
 use process::build_info;
-use process::config::{self, Error, Port, ProcessOptions, Sources};
+use process::config::{self, Error, Port, ProcessOptions, Sources, parse_duration};
 
 use crate::SchedulerConfig;
 
@@ -22,9 +23,10 @@ impl ProcessConfig {
         let about = "Cuts queries into stages and spreads their tasks over executors";
         let command = Command::new("arbalest-scheduler").version(build_info::VERSION).about(about);
         let options: SchedulerOptions = config::load(command, None, sources)?;
-        let SchedulerOptions { listen, port, web_port, max_jobs, process } = options;
+        let SchedulerOptions { listen, port, web_port, max_jobs, result_patience, process } = options;
         let web = web_port.number().map(|port| SocketAddr::new(listen, port));
-        Ok(Self { scheduler: SchedulerConfig { listen, port, jobs_max: max_jobs }, web, process })
+        let scheduler = SchedulerConfig { listen, port, jobs_max: max_jobs, result_patience };
+        Ok(Self { scheduler, web, process })
     }
 }
 
@@ -46,6 +48,19 @@ struct SchedulerOptions {
     #[arg(long, value_name = "N", default_value = "1000")]
     max_jobs: usize,
 
+    /// How long a result is kept of which no server says that it reads it; servers say so every 3 seconds
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_result_patience)]
+    result_patience: Duration,
+
     #[command(flatten)]
     process: ProcessOptions,
+}
+
+fn parse_result_patience(text: &str) -> Result<Duration, String> {
+    /// Some calls of a server may be lost, or late.
+    const MIN: Duration = Duration::from_secs(10);
+    match parse_duration(text)? {
+        patience if patience < MIN => Err(format!("servers must have at least {} s", MIN.as_secs())),
+        patience => Ok(patience),
+    }
 }

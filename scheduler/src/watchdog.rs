@@ -59,11 +59,13 @@ mod tests {
     use ballista_core::BALLISTA_PROTOCOL_VERSION;
 
     use super::*;
+    use crate::config::RESULT_PATIENCE;
     use crate::{Scheduler, SchedulerConfig};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_loop_that_has_stopped_is_noticed() {
-        let config = SchedulerConfig { listen: Ipv4Addr::LOCALHOST.into(), port: 0, jobs_max: 1 };
+        let listen = Ipv4Addr::LOCALHOST.into();
+        let config = SchedulerConfig { listen, port: 0, jobs_max: 1, result_patience: RESULT_PATIENCE };
         let scheduler = Scheduler::build(config).await.expect("a scheduler");
         // Anything that accepts connections is an executor as long as it gets no task.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -10,6 +10,7 @@ use engine::{Cluster, ObjectStores};
 use executor::{Executor, ExecutorConfig};
 use process::readiness::Readiness;
 use process::shutdown::Shutdown;
+use scheduler::config::RESULT_PATIENCE;
 use scheduler::{Scheduler, SchedulerConfig};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{sleep, timeout};
@@ -52,7 +53,9 @@ impl Embedded {
         scratch_dir: &Path,
         object_stores: Arc<ObjectStores>,
     ) -> Result<Self, Error> {
-        let scheduler = Scheduler::build(SchedulerConfig { listen: LOOPBACK, port: 0, jobs_max: usize::MAX }).await?;
+        let (jobs_max, result_patience) = (usize::MAX, RESULT_PATIENCE);
+        let config = SchedulerConfig { listen: LOOPBACK, port: 0, jobs_max, result_patience };
+        let scheduler = Scheduler::build(config).await?;
         let executor = Executor::build(ExecutorConfig {
             scheduler: format!("http://{}", scheduler.address()),
             listen: LOOPBACK,

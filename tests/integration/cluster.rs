@@ -110,9 +110,17 @@ pub fn metric(text: &str, name: &str) -> f64 {
     text.lines().filter(is_it).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
+fn start_scheduler(port: &str, arguments: &[String], directory: &Path) -> Process {
+    let mut all = strings(&["--port", port, "--web-port", "0"]);
+    all.extend_from_slice(arguments);
+    Process::start("arbalest-scheduler", &all, directory)
+}
+
 pub struct Cluster {
     pub scheduler: Process,
     pub executors: Vec<Process>,
+    /// Of the scheduler, beside its ports.
+    arguments: Vec<String>,
     directory: TempDir,
 }
 
@@ -124,9 +132,15 @@ impl Cluster {
 
     /// The same with more arguments for each executor.
     pub async fn start_with(executors: usize, arguments: &[&str]) -> Self {
+        Self::start_scheduled(&[], executors, arguments).await
+    }
+
+    /// The same with more arguments for the scheduler.
+    pub async fn start_scheduled(scheduler: &[&str], executors: usize, arguments: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let scheduler = Process::start("arbalest-scheduler", &strings(&["--port", "0", "--web-port", "0"]), directory.path());
-        let mut cluster = Self { scheduler, executors: vec![], directory };
+        let scheduler_arguments = strings(scheduler);
+        let scheduler = start_scheduler("0", &scheduler_arguments, directory.path());
+        let mut cluster = Self { scheduler, executors: vec![], arguments: scheduler_arguments, directory };
         for _ in 0..executors {
             cluster.add_executor(arguments);
         }
@@ -168,8 +182,7 @@ impl Cluster {
     pub fn restart_scheduler(&mut self) {
         let port = self.scheduler.address_of("scheduler").port().to_string();
         self.scheduler.kill();
-        let arguments = strings(&["--port", &port, "--web-port", "0"]);
-        self.scheduler = Process::start("arbalest-scheduler", &arguments, self.directory.path());
+        self.scheduler = start_scheduler(&port, &self.arguments, self.directory.path());
     }
 
     /// Waits until all executors have registered.

@@ -88,6 +88,34 @@ async fn an_executor_that_is_told_to_end_waits_for_its_readers() {
     assert!(!server.standard_error().contains("run again"));
 }
 
+/// Kept are results of servers that are there, also when the scheduler has forgotten them.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_nobody_reads_are_removed() {
+    let mut cluster = Cluster::start_scheduled(&["--result-patience", "10s"], 2, &[]).await;
+    let gone = cluster.server(&["--sample", "tpch=0.1"]);
+    let server = cluster.server(&[&gone.data_directory().join("sample/tpch-0.1").display().to_string()]);
+    let mut read = vec![];
+    for server in [&gone, &server] {
+        let client = connect(server.postgres()).await;
+        client.simple_query("SET arbalest.execution_mode = 'distributed'").await.unwrap();
+        let parameters: [i32; 0] = [];
+        let mut rows = Box::pin(client.query_raw("SELECT * FROM lineitem", parameters).await.unwrap());
+        assert!(rows.try_next().await.unwrap().is_some());
+        read.push((client, rows));
+    }
+    let both = cluster.files().len();
+    crate::server::signal(gone.process_id(), "KILL");
+    until("the files of one are removed", async || cluster.files().len() < both).await;
+    cluster.restart_scheduler();
+    let (_client, mut rows) = read.pop().expect("the other");
+    let mut count = 1;
+    while rows.try_next().await.unwrap().is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 600_572);
+    until("the files of the other are removed", async || cluster.files().is_empty()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_query_leaves_the_executors() {
     let cluster = Cluster::start(2).await;

@@ -1,0 +1,73 @@
+//! Removes what jobs have left here that nobody wants: those of a scheduler that is gone, and those that this executor was
+//! told to forget while it was out of reach.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use engine::cluster_protocol::{JobReferences, UNWANTED};
+use process::task::Tasks;
+use tokio::task::JoinHandle;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
+use tracing::{debug, info, warn};
+
+use crate::resources::SPILL_DIR;
+
+/// A job that is not known at the scheduler for a moment, as it is just submitted, has no files so old.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The task does not end by itself: an executor that drains waits for results that may have lost their readers.
+pub(crate) fn start(tasks: &Tasks, scheduler: Channel, work_dir: PathBuf) -> JoinHandle<()> {
+    tasks.spawn("executor garbage", async move {
+        let mut seen = HashSet::new();
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            let jobs: HashSet<String> = jobs(&work_dir).await.into_iter().collect();
+            let old: Vec<String> = jobs.intersection(&seen).cloned().collect();
+            seen = jobs;
+            if old.is_empty() {
+                continue;
+            }
+            match unwanted(scheduler.clone(), old).await {
+                Ok(unwanted) => remove(&work_dir, unwanted.iter().filter(|job_id| seen.contains(*job_id))).await,
+                // It will be asked again.
+                Err(status) => debug!(%status, "the scheduler does not say what is unwanted"),
+            }
+        }
+    })
+}
+
+/// The jobs that have files here. A directory that cannot be read has nothing that could be served.
+pub(crate) async fn jobs(work_dir: &Path) -> Vec<String> {
+    let mut jobs = vec![];
+    let Ok(mut entries) = tokio::fs::read_dir(work_dir).await else { return jobs };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry.file_name() != SPILL_DIR
+            && let Ok(job_id) = entry.file_name().into_string()
+        {
+            jobs.push(job_id);
+        }
+    }
+    jobs
+}
+
+async fn unwanted(scheduler: Channel, job_ids: Vec<String>) -> Result<Vec<String>, Status> {
+    let mut grpc = tonic::client::Grpc::new(scheduler);
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let codec = ProstCodec::<JobReferences, JobReferences>::default();
+    let answer = grpc.unary(Request::new(JobReferences { job_ids }), PathAndQuery::from_static(UNWANTED), codec).await?;
+    Ok(answer.into_inner().job_ids)
+}
+
+async fn remove(work_dir: &Path, job_ids: impl Iterator<Item = &String>) {
+    for job_id in job_ids {
+        info!(job_id, "nobody wants the files of this job any more, they are removed");
+        if let Err(error) = tokio::fs::remove_dir_all(work_dir.join(job_id)).await {
+            warn!(job_id, %error, "the files of a job cannot be removed");
+        }
+    }
+}
