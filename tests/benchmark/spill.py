@@ -46,6 +46,7 @@ def run(server):
             connection.execute(f"SET arbalest.execution_mode = {mode}")
             for name, rows in QUERIES.items():
                 used = "count(*), sum(length(m)), sum(length(l_comment))" if " AS m" in rows else USED
+                used += ", sum(s)" if " AS s" in rows else ""
                 start = time.monotonic()
                 with Peak(server) as peak:
                     answer = connection.execute(f"SELECT {used} FROM {rows} AS t").fetchall()
