@@ -115,7 +115,7 @@ impl Pass for Split {
 /// `batch`, or copies of its parts.
 fn split(batch: RecordBatch, rows_max: usize) -> impl Iterator<Item = Result<RecordBatch>> {
     let rows = batch.num_rows();
-    let parts = rows.div_ceil(rows_max.max(1)).max(1);
+    let parts = if batch.num_columns() == 0 { 1 } else { rows.div_ceil(rows_max.max(1)).max(1) };
     (0..parts).map(move |part| {
         if parts == 1 {
             return Ok(batch.clone());

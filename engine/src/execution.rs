@@ -150,21 +150,25 @@ impl Engine {
         if let Some(row) = planned.row.clone() {
             return timed(stream::iter([Ok(row)]).boxed(), running);
         }
-        let threads = self.threads.handle();
-        let run = LocalRun { threads, object_stores: Arc::clone(&self.config.object_stores), context: state.task_ctx() };
+        let run = self.local_run(state);
         let first = run.start(Arc::clone(&planned.physical));
-        if !spilling_joins::has_hash_joins(planned.physical.as_ref()) {
-            return timed(first, running);
-        }
-        let (logical, state) = (planned.logical.clone(), state.clone());
-        let rows = spilling_joins::or_again(first, move || {
-            Box::pin(async move {
-                let state = spilling_joins::with_sorted_joins(&state);
-                let physical = run.threads.plan(state, logical).await?;
-                Ok(run.start(physical))
-            })
-        });
-        timed(rows, running)
+        timed(run.or_again(first, state, planned), running)
+    }
+
+    /// The same for somebody who wants to see what ran: the operators that are added to a plan before it runs are in it, and
+    /// it has the metrics.
+    pub fn analyze_local(&self, state: &SessionState, planned: &LocalPlan) -> Result<(Execution, Arc<dyn ExecutionPlan>)> {
+        let running = metrics::RunningQuery::start(&Route::Local { reason: String::new() });
+        let (run, interrupt) = (self.local_run(state), Interrupt::new());
+        let plan = run.prepared(Arc::clone(&planned.physical), &interrupt)?;
+        let (opening, opened) = (run.clone(), Arc::clone(&plan));
+        let first = run.threads.run(move || opening.open(opened), interrupt);
+        Ok((timed(run.or_again(first, state, planned), running), plan))
+    }
+
+    fn local_run(&self, state: &SessionState) -> LocalRun {
+        let (threads, object_stores) = (self.threads.handle(), Arc::clone(&self.config.object_stores));
+        LocalRun { threads, object_stores, context: state.task_ctx() }
     }
 
     /// Runs a plan on the cluster, which starts when the first batch is asked for. Its batches are given the types of `schema`.
@@ -207,6 +211,7 @@ fn timed(rows: Execution, running: metrics::RunningQuery) -> Execution {
 }
 
 /// What a query that runs in this process needs.
+#[derive(Clone)]
 struct LocalRun {
     threads: QueryHandle,
     object_stores: Arc<ObjectStores>,
@@ -215,20 +220,40 @@ struct LocalRun {
 
 impl LocalRun {
     fn start(&self, plan: Arc<dyn ExecutionPlan>) -> Execution {
-        let (stores, context, interrupt) = (Arc::clone(&self.object_stores), Arc::clone(&self.context), Interrupt::new());
+        let (run, interrupt) = (self.clone(), Interrupt::new());
         let installed = interrupt.clone();
-        let open = move || {
-            let plan = compact_sorts(stores.cached(plan, &context.runtime_env())?)?;
-            let plan = installed.install(plan)?;
-            let running = metrics::RunningPlan(Arc::clone(&plan));
-            let rows = execute_stream(plan, context)?;
-            let schema = rows.schema();
-            let rows = rows.inspect(move |_| {
-                let _until_dropped = &running;
-            });
-            Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)) as SendableRecordBatchStream)
-        };
-        self.threads.run(open, interrupt)
+        self.threads.run(move || run.open(run.prepared(plan, &installed)?), interrupt)
+    }
+
+    /// The plan with what it needs to run here.
+    fn prepared(&self, plan: Arc<dyn ExecutionPlan>, interrupt: &Interrupt) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = compact_sorts(self.object_stores.cached(plan, &self.context.runtime_env())?)?;
+        Ok(interrupt.install(plan)?)
+    }
+
+    fn open(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
+        let running = metrics::RunningPlan(Arc::clone(&plan));
+        let rows = execute_stream(plan, Arc::clone(&self.context))?;
+        let schema = rows.schema();
+        let rows = rows.inspect(move |_| {
+            let _until_dropped = &running;
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    /// `first`, or if its hash joins did not fit into memory, the rows of a plan without them.
+    fn or_again(self, first: Execution, state: &SessionState, planned: &LocalPlan) -> Execution {
+        if !spilling_joins::has_hash_joins(planned.physical.as_ref()) {
+            return first;
+        }
+        let (logical, state) = (planned.logical.clone(), state.clone());
+        spilling_joins::or_again(first, move || {
+            Box::pin(async move {
+                let state = spilling_joins::with_sorted_joins(&state);
+                let physical = self.threads.plan(state, logical).await?;
+                Ok(self.start(physical))
+            })
+        })
     }
 }
 

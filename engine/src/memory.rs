@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::execution::memory_pool::{MemoryPool, TrackConsumersPool};
 use datafusion::prelude::SessionConfig;
 
-use crate::batch_rows::rows_within;
+use crate::batch_rows::{BATCH_ROWS, rows_within};
 
 pub use pool::SpillingPool;
 
@@ -42,7 +42,11 @@ fn sort_spill_reservation(bytes: usize, partitions: usize) -> usize {
 
 /// Settings of operators that share `bytes` among `partitions`.
 pub fn fit_to_memory(config: SessionConfig, bytes: usize, partitions: usize) -> SessionConfig {
-    let rows = config.batch_size().min(rows_within(bytes, partitions));
+    let rows = match rows_within(bytes, partitions) {
+        // A session may want even larger batches.
+        BATCH_ROWS => config.batch_size(),
+        rows => rows.min(config.batch_size()),
+    };
     config.with_batch_size(rows).with_sort_spill_reservation_bytes(sort_spill_reservation(bytes, partitions))
 }
 

@@ -11,6 +11,7 @@ use datafusion_proto::protobuf::PhysicalPlanNode;
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
@@ -95,7 +96,7 @@ impl Calls {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
             grpc.unary(Request::new(question), PathAndQuery::from_static(path), ProstCodec::default()).await
         };
-        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        match timeout(CALL_TIMEOUT, answer).await {
             Ok(answer) => answer.map(|answer| answer.into_inner()).map_err(|status| self.error(&status)),
             Err(_) => Err(self.error(&Status::deadline_exceeded("it does not answer"))),
         }
@@ -165,8 +166,11 @@ async fn renew(calls: Calls, jobs: Weak<Mutex<HashSet<String>>>) {
         if job_ids.is_empty() {
             continue;
         }
-        if let Err(error) = calls.call::<_, Done>(RENEW, JobReferences { job_ids }).await {
-            tracing::debug!(%error, "the scheduler cannot be told which results are read");
+        // The next one is better than a late one.
+        match timeout(RENEWAL, calls.call::<_, Done>(RENEW, JobReferences { job_ids })).await {
+            Ok(Ok(Done {})) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the scheduler cannot be told which results are read"),
+            Err(_) => tracing::debug!("the scheduler does not answer who tells it which results are read"),
         }
     }
 }

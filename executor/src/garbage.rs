@@ -2,8 +2,7 @@
 //! told to forget while it was out of reach.
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::cluster_protocol::{JobReferences, UNWANTED};
@@ -65,9 +64,11 @@ async fn unwanted(scheduler: Channel, job_ids: Vec<String>) -> Result<Vec<String
 
 async fn remove(work_dir: &Path, job_ids: impl Iterator<Item = &String>) {
     for job_id in job_ids {
-        info!(job_id, "nobody wants the files of this job any more, they are removed");
-        if let Err(error) = tokio::fs::remove_dir_all(work_dir.join(job_id)).await {
-            warn!(job_id, %error, "the files of a job cannot be removed");
+        match tokio::fs::remove_dir_all(work_dir.join(job_id)).await {
+            Ok(()) => info!(job_id, "nobody wanted the files of this job any more, they were removed"),
+            // Its server was faster.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => warn!(job_id, %error, "the files of a job cannot be removed"),
         }
     }
 }

@@ -20,7 +20,8 @@ pub fn serve(config: ProcessConfig) -> ExitCode {
 
 async fn run(config: ProcessConfig, shutdown: Shutdown) -> Result<(), Failure> {
     let handle = process::metrics::install().map_err(Failure::start)?;
-    resident::hold_down(resident::allowance(config.memory_bytes)).map_err(Failure::start)?;
+    let allowance = resident::allowance(config.memory_bytes, config.cache_bytes);
+    resident::hold_down(allowance).map_err(Failure::start)?;
     // Several executors may share a parent; what those that are gone have left there is removed.
     let scratch_dir = ScratchDir::create(&config.work_dir)
         .map_err(|error| Failure::Start(format!("{error}; choose another with --work-dir")))?;

@@ -8,11 +8,12 @@ use std::time::Duration;
 /// How often the process looks at its size: rarely while it is small, so that one that has nothing to do sleeps.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOK_WHILE_LARGE: Duration = Duration::from_millis(10);
+const LOOK_IN_VAIN: Duration = Duration::from_millis(500);
 
-/// What a process may hold beside the pool of `pool_bytes`: what its queries count, a fifth more for what they do not count,
-/// and what it has read of files, plans and messages.
-pub fn allowance(pool_bytes: u64) -> u64 {
-    pool_bytes.saturating_add(pool_bytes / 5).saturating_add(128 << 20)
+/// What a process may hold with a pool of `pool_bytes`: what its queries count, a fifth more for what they do not count, its
+/// cache, and 128 MiB for itself, plans and messages.
+pub fn allowance(pool_bytes: u64, cache_bytes: u64) -> u64 {
+    pool_bytes.saturating_add(pool_bytes / 5).saturating_add(cache_bytes).saturating_add(128 << 20)
 }
 
 /// Starts a thread that gives back what is free while the process holds more than `bytes`. Call it before the process uses
@@ -20,11 +21,17 @@ pub fn allowance(pool_bytes: u64) -> u64 {
 pub fn hold_down(bytes: u64) -> io::Result<()> {
     disable_huge_pages();
     std::thread::Builder::new().name("arbalest-memory".into()).spawn(move || {
+        let mut pause = LOOK;
         while let Some(resident) = resident_bytes() {
             if resident > bytes {
                 give_back();
+                // If all of it is in use, looking on costs time and gains nothing.
+                let has_helped = resident_bytes().is_some_and(|left| left < resident - resident / 64);
+                pause = if has_helped { LOOK_WHILE_LARGE } else { (2 * pause).min(LOOK_IN_VAIN) };
+            } else {
+                pause = if resident > bytes / 2 { LOOK_WHILE_LARGE } else { LOOK };
             }
-            std::thread::sleep(if resident > bytes / 2 { LOOK_WHILE_LARGE } else { LOOK });
+            std::thread::sleep(pause);
         }
     })?;
     Ok(())
@@ -39,9 +46,12 @@ pub fn resident_bytes() -> Option<u64> {
 
 #[cfg(target_os = "linux")]
 fn disable_huge_pages() {
+    // The system reads all of them, at full width.
+    const YES: libc::c_ulong = 1;
+    const NO: libc::c_ulong = 0;
     // SAFETY: it takes numbers, and changes what the system does with pages that it gives out.
     #[expect(unsafe_code, reason = "the system has no other interface")]
-    let failed = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } != 0;
+    let failed = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, YES, NO, NO, NO) } != 0;
     if failed {
         tracing::debug!(error = %io::Error::last_os_error(), "huge pages cannot be disabled");
     }
@@ -62,6 +72,7 @@ fn give_back() {
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_process_has_a_size() {
         assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::{Cluster, JobId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
 use crate::cluster::InProcessCluster;
@@ -14,8 +14,16 @@ use crate::cluster::InProcessCluster;
 #[derive(Debug)]
 pub(crate) struct Leases {
     patience: Duration,
-    started: Instant,
-    jobs: Mutex<HashMap<String, Lease>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    jobs: HashMap<String, Lease>,
+    /// Jobs that only executors know, and when one first asked about them: their server may be about to say that it reads them.
+    asked: HashMap<String, Instant>,
+    /// When somebody last looked.
+    looked: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +36,33 @@ enum Lease {
 impl Leases {
     /// What nobody wants for as long as `patience` is removed.
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { patience, started: Instant::now(), jobs: Mutex::default() }
+        let held = Held { jobs: HashMap::new(), asked: HashMap::new(), looked: Instant::now() };
+        Self { patience, held: Mutex::new(held) }
+    }
+
+    /// Time does not count in which this process stood still: nobody could tell it anything.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        let mut held = self.held.lock();
+        let now = Instant::now();
+        let still = now - std::mem::replace(&mut held.looked, now);
+        if still > self.patience / 2 {
+            let Held { jobs, asked, .. } = &mut *held;
+            let untils = jobs.values_mut().filter_map(|lease| match lease {
+                Lease::Until(until) => Some(until),
+                Lease::Waited => None,
+            });
+            untils.chain(asked.values_mut()).for_each(|instant| *instant += still);
+        }
+        held
     }
 
     pub(crate) fn submitted(&self, job_id: &str) {
-        self.jobs.lock().insert(job_id.to_owned(), Lease::Waited);
+        self.held().jobs.insert(job_id.to_owned(), Lease::Waited);
     }
 
     /// Its server has been told that it ended, and is to say from now on that it reads the result.
     pub(crate) fn ended(&self, job_id: &str) {
-        if let Some(lease) = self.jobs.lock().get_mut(job_id) {
+        if let Some(lease) = self.held().jobs.get_mut(job_id) {
             *lease = Lease::Until(Instant::now() + self.patience);
         }
     }
@@ -45,9 +70,9 @@ impl Leases {
     /// A server reads the results of these, which may be of a scheduler before this one.
     pub(crate) fn renew(&self, job_ids: Vec<String>) {
         let until = Lease::Until(Instant::now() + self.patience);
-        let mut jobs = self.jobs.lock();
+        let mut held = self.held();
         for job_id in job_ids {
-            let lease = jobs.entry(job_id).or_insert(until);
+            let lease = held.jobs.entry(job_id).or_insert(until);
             if matches!(lease, Lease::Until(_)) {
                 *lease = until;
             }
@@ -56,20 +81,26 @@ impl Leases {
 
     /// Its files are removed.
     pub(crate) fn removed(&self, job_id: &str) {
-        self.jobs.lock().remove(job_id);
+        self.held().jobs.remove(job_id);
     }
 
-    /// Those of `job_ids` that nobody wants. A scheduler that has just started waits until servers have told.
+    /// Those of `job_ids` that nobody wants. Of those that are not known servers have time to say so.
     pub(crate) fn unwanted(&self, job_ids: Vec<String>) -> Vec<String> {
-        if self.started.elapsed() < self.patience {
-            return vec![];
-        }
-        let jobs = self.jobs.lock();
-        job_ids.into_iter().filter(|job_id| jobs.get(job_id).is_none_or(Lease::has_expired)).collect()
+        let mut held = self.held();
+        let Held { jobs, asked, .. } = &mut *held;
+        let is_old = |asked: &Instant| asked.elapsed() >= self.patience;
+        let unwanted = job_ids.into_iter().filter(|job_id| match jobs.get(job_id) {
+            Some(lease) => lease.has_expired(),
+            None => is_old(asked.entry(job_id.clone()).or_insert_with(Instant::now)),
+        });
+        let unwanted = unwanted.collect();
+        // Executors that are asked to remove them ask again if they cannot.
+        asked.retain(|job_id, since| !jobs.contains_key(job_id) && !is_old(since));
+        unwanted
     }
 
     fn expired(&self) -> Vec<String> {
-        self.jobs.lock().iter().filter(|(_, lease)| lease.has_expired()).map(|(job_id, _)| job_id.clone()).collect()
+        self.held().jobs.iter().filter(|(_, lease)| lease.has_expired()).map(|(job_id, _)| job_id.clone()).collect()
     }
 
     /// Has the files of jobs removed that nobody wants any more. Does not end.
@@ -102,24 +133,44 @@ mod tests {
 
     #[test]
     fn what_is_waited_for_or_read_is_wanted() {
-        let leases = Leases { patience: Duration::ZERO, ..Leases::new(Duration::ZERO) };
+        let leases = Leases::new(Duration::from_secs(3600));
+        let ago = |leases: &Leases, job_id: &str| {
+            leases.held.lock().jobs.insert(job_id.to_owned(), Lease::Until(Instant::now()));
+        };
         leases.submitted("waited");
         leases.submitted("ended");
         leases.ended("ended");
-        leases.submitted("removed");
-        leases.removed("removed");
-        leases.renew(ids(&["waited"]));
-        assert_eq!(leases.unwanted(ids(&["waited", "ended", "removed", "unknown"])), ids(&["ended", "removed", "unknown"]));
-        assert_eq!(leases.expired(), ids(&["ended"]));
-        let leases = Leases { patience: Duration::from_secs(3600), ..leases };
-        leases.renew(ids(&["ended", "of another scheduler"]));
-        assert!(leases.expired().is_empty());
-        let leases = Leases { patience: Duration::ZERO, ..leases };
-        assert_eq!(leases.unwanted(ids(&["ended", "of another scheduler", "unknown"])), ids(&["unknown"]));
+        let all = || ids(&["waited", "ended", "of another scheduler"]);
+        assert!(leases.unwanted(all()).is_empty() && leases.expired().is_empty());
+        ago(&leases, "ended");
+        ago(&leases, "of another scheduler");
+        assert_eq!(leases.unwanted(all()), ids(&["ended", "of another scheduler"]));
+        assert_eq!(leases.expired().len(), 2);
+        leases.renew(all());
+        assert!(leases.unwanted(all()).is_empty() && leases.expired().is_empty());
+        assert!(matches!(leases.held().jobs["waited"], Lease::Waited));
+        leases.removed("ended");
+        assert!(!leases.held().jobs.contains_key("ended"));
     }
 
     #[test]
-    fn a_scheduler_that_has_just_started_knows_nothing() {
-        assert!(Leases::new(Duration::from_secs(3600)).unwanted(ids(&["unknown"])).is_empty());
+    fn what_is_not_known_is_unwanted_after_a_while() {
+        let leases = Leases::new(Duration::from_millis(1));
+        leases.unwanted(ids(&["unknown"]));
+        let asked = Instant::now();
+        while leases.unwanted(ids(&["unknown"])).is_empty() {
+            assert!(asked.elapsed() < Duration::from_secs(60));
+        }
+        assert!(leases.held().asked.is_empty());
+        let leases = Leases::new(Duration::from_secs(3600));
+        assert!(leases.unwanted(ids(&["unknown"])).is_empty() && leases.unwanted(ids(&["unknown"])).is_empty());
+    }
+
+    #[test]
+    fn time_in_which_the_process_stood_still_does_not_count() {
+        let leases = Leases::new(Duration::from_millis(100));
+        leases.renew(ids(&["read"]));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(leases.expired().is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! The scheduler's command line, environment and file.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::{Args, Command};
@@ -58,9 +59,10 @@ struct SchedulerOptions {
 
 fn parse_result_patience(text: &str) -> Result<Duration, String> {
     /// Some calls of a server may be lost, or late.
-    const MIN: Duration = Duration::from_secs(10);
-    match parse_duration(text)? {
-        patience if patience < MIN => Err(format!("servers must have at least {} s", MIN.as_secs())),
-        patience => Ok(patience),
+    const RANGE: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 60 * 60);
+    let patience = parse_duration(text)?;
+    if !RANGE.contains(&patience) {
+        return Err("it must be from 10s to 24h".to_owned());
     }
+    Ok(patience)
 }

@@ -40,7 +40,8 @@ use web::Web;
 /// crate, and not again with the binary.
 pub fn serve(config: ServerConfig) -> ExitCode {
     runtime::run(&config.process.clone(), |shutdown| async move {
-        resident::hold_down(resident::allowance(config.engine.memory_bytes)).map_err(Failure::start)?;
+        let allowance = resident::allowance(config.engine.memory_bytes, config.engine.cache_bytes);
+        resident::hold_down(allowance).map_err(Failure::start)?;
         let server = tokio::select! {
             built = Server::build(config) => built.map_err(Failure::start)?,
             () = shutdown.draining() => return Ok(()),

@@ -225,6 +225,26 @@ impl Cluster {
         files.retain(|file| file.file_name().is_some_and(|name| name != "lock"));
         files
     }
+
+    /// The jobs that have a directory at any executor.
+    pub fn jobs(&self) -> Vec<String> {
+        let entries = |directory: PathBuf| std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let jobs = entries(self.work_directory()).flat_map(|executor| entries(executor.path().join("work")));
+        let mut jobs: Vec<String> = jobs.filter_map(|job| job.file_name().into_string().ok()).collect();
+        jobs.retain(|job| job != "spill");
+        jobs.sort();
+        jobs.dedup();
+        jobs
+    }
+
+    /// A directory of a job at one executor, with a file in it.
+    pub fn add_job(&self, job: &str) -> PathBuf {
+        let executor = std::fs::read_dir(self.work_directory()).expect("it is there").flatten().next().expect("an executor");
+        let directory = executor.path().join("work").join(job);
+        std::fs::create_dir(&directory).expect("a directory that may be written to");
+        std::fs::write(directory.join("data"), "data").expect("a file");
+        directory
+    }
 }
 
 fn strings(words: &[&str]) -> Vec<String> {

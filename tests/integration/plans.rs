@@ -29,6 +29,21 @@ async fn the_last_line_says_where_and_why() {
 }
 
 #[tokio::test]
+async fn analyze_tells_of_each_operator_what_it_did() {
+    let server = Server::start(&[data::lake()]);
+    let client = connect(server.postgres()).await;
+    for (sql, above) in [
+        ("SELECT 1", "ProjectionExec"),
+        ("SELECT upper(name) FROM (SELECT name FROM employees ORDER BY name OFFSET 1) AS t", "ProjectionExec"),
+        ("SELECT count(*) FROM employees a JOIN employees b ON a.name < b.name", "AggregateExec"),
+    ] {
+        let lines = column(&client, &format!("EXPLAIN ANALYZE {sql}")).await;
+        let line = lines.iter().find(|line| line.trim_start().starts_with(above)).unwrap_or_else(|| panic!("{lines:#?}"));
+        assert!(line.contains("output_rows="), "{lines:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_plan_that_the_cluster_cannot_run_is_refused_by_name() {
     let server = Server::start(&["--sample", "tpch=0.01", "--local-max-bytes", "0"]);
     let client = connect(server.postgres()).await;

@@ -103,10 +103,20 @@ async fn results_that_nobody_reads_are_removed() {
         assert!(rows.try_next().await.unwrap().is_some());
         read.push((client, rows));
     }
-    let both = cluster.files().len();
+    let jobs = cluster.jobs();
+    assert_eq!(jobs.len(), 2, "{jobs:?}");
+    let files = |cluster: &Cluster, job: &String| {
+        cluster.files().iter().filter(|file| file.iter().any(|part| part == job.as_str())).count()
+    };
+    let before: Vec<usize> = jobs.iter().map(|job| files(&cluster, job)).collect();
     crate::server::signal(gone.process_id(), "KILL");
-    until("the files of one are removed", async || cluster.files().len() < both).await;
+    until("the files of one are removed", async || jobs.iter().any(|job| files(&cluster, job) == 0)).await;
+    let kept = jobs.iter().position(|job| files(&cluster, job) > 0).expect("those of the other are not");
+    assert_eq!(files(&cluster, &jobs[kept]), before[kept]);
     cluster.restart_scheduler();
+    let unknown = cluster.add_job("unknown");
+    until("what the new scheduler does not know is removed", async || !unknown.exists()).await;
+    assert_eq!(files(&cluster, &jobs[kept]), before[kept]);
     let (_client, mut rows) = read.pop().expect("the other");
     let mut count = 1;
     while rows.try_next().await.unwrap().is_some() {

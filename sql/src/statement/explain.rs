@@ -91,19 +91,19 @@ pub(super) async fn execute(
     let physical = Arc::clone(routed.plan.physical());
     if analyze {
         let started = Instant::now();
-        let rows = match &routed.plan {
-            Plan::Local(plan) => count_rows(engine.run_local(&routed.state, plan)).await?,
+        let (rows, elapsed, shown) = match &routed.plan {
+            Plan::Local(plan) => {
+                let (rows, plan) = engine.analyze_local(&routed.state, plan)?;
+                let rows = count_rows(rows).await?;
+                (rows, started.elapsed(), plan_lines(DisplayableExecutionPlan::with_metrics(plan.as_ref()), verbose))
+            }
             Plan::Cluster(plan) => {
-                count_rows(engine.run_distributed(statement.sql().to_owned(), plan.clone(), physical.schema())?).await?
+                let rows = engine.run_distributed(statement.sql().to_owned(), plan.clone(), physical.schema())?;
+                // Its metrics are elsewhere.
+                (count_rows(rows).await?, started.elapsed(), plan_lines(displayable(physical.as_ref()), verbose))
             }
         };
-        let elapsed = started.elapsed();
-        let plan = match &routed.plan {
-            Plan::Local(_) => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
-            // It ran elsewhere.
-            Plan::Cluster(_) => displayable(physical.as_ref()),
-        };
-        lines.extend(plan_lines(plan, verbose));
+        lines.extend(shown);
         lines.push(format!("Rows: {rows}"));
         lines.push(format!("Execution Time: {:.3} ms", elapsed.as_secs_f64() * 1e3));
     } else {
