@@ -16,7 +16,6 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
-use crate::batch_rows::choose_batch_rows;
 use crate::cluster::Cluster;
 use crate::compact::compact_sorts;
 use crate::config::EngineConfig;
@@ -109,8 +108,8 @@ impl Engine {
         })
     }
 
-    /// Plans `logical` for this process with a state from [`Engine::local_state`], which is to run it too.
-    pub async fn plan(&self, state: &mut SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
+    /// Plans `logical` for this process with a state from [`Engine::local_state`].
+    pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
         if let Some(Constants { plan, row }) = constants(logical)? {
             return Ok(LocalPlan { physical: plan, logical: logical.clone(), row: Some(row) });
         }
@@ -118,7 +117,6 @@ impl Engine {
         if let Some(Constants { plan, row }) = constants(&optimized)? {
             return Ok(LocalPlan { physical: plan, logical: optimized, row: Some(row) });
         }
-        choose_batch_rows(state, &optimized, self.local.config().batch_size())?;
         let physical = state.query_planner().create_physical_plan(&optimized, state).await?;
         Ok(LocalPlan { physical, logical: logical.clone(), row: None })
     }

@@ -3,7 +3,6 @@
 //! [`Engine`] plans and runs a query here or, through a [`Cluster`], on executors. The session states, functions and
 //! codecs built in this crate are the same in every process.
 
-mod batch_rows;
 mod broadcast;
 mod broadcast_side;
 mod checked_arithmetic;
@@ -48,7 +47,6 @@ mod threads;
 mod validator;
 mod window_sort;
 
-pub use batch_rows::BATCH_ROWS;
 pub use cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 pub use codec::{logical_codec, physical_codec};
 pub use compact::compact_sorts;
@@ -61,7 +59,7 @@ pub use fault::{Fault, FaultKind};
 pub use fetcher::PooledFetcher;
 pub use functions::function_registry;
 pub use interrupt::Interrupt;
-pub use memory::{SpillingPool, fit_to_memory, naming_consumers, sweep_directory};
+pub use memory::{BATCH_ROWS, SpillingPool, fit_to_memory, naming_consumers, sweep_directory};
 pub use crate::metrics::bytes_spilled;
 pub use object_store::{ObjectStores, Secrets, check_url};
 pub use remote_cluster::RemoteCluster;

@@ -17,12 +17,11 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::checked_arithmetic::CheckedArithmetic;
-use crate::batch_rows::BATCH_ROWS;
 use crate::codec::{logical_codec, physical_codec};
 use crate::config::MESSAGE_BYTES_MAX;
 use crate::endpoint::watch;
 use crate::functions::register_functions;
-use crate::memory::{fit_to_memory, memory_pool, spill_merge_fan_in};
+use crate::memory::{BATCH_ROWS, fit_to_memory, memory_pool, spill_merge_fan_in};
 use crate::object_store::ObjectStores;
 use crate::semi_joins::SemiJoinsFirst;
 use crate::{broadcast_side, physical_rules};

@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(settings.known.lock().len(), KNOWN_MAX);
         assert_eq!(batch_size(&settings, KNOWN_MAX), KNOWN_MAX);
         // What it has not the memory for.
-        assert_eq!(batch_size(&settings, 16_384), 2_048);
+        assert_eq!(batch_size(&settings, 8_192), 2_048);
         let options = settings.of(vec![]);
         assert_eq!(options.options().execution.sort_spill_reservation_bytes, 1 << 20);
         let optimizer = &options.options().optimizer;

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::error;
 
-/// One batch of the engine, 16,384 rows of TPC-H's widest table, is one message; a few of them in flight are little memory.
+/// One batch of the engine, 8,192 rows of TPC-H's widest table, is one message; a few of them in flight are little memory.
 pub(super) const MESSAGE_BYTES_TARGET: usize = 3 << 20;
 /// tonic and grpc-go clients refuse messages above 4 MiB. Only a single row may be larger.
 pub(super) const MESSAGE_BYTES_MAX: usize = 7 << 19;

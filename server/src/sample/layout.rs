@@ -11,7 +11,7 @@ use super::table::Table;
 const FILE_ROWS: u64 = 1_500_000;
 /// A scan is split at row groups, within a file too. A whole number of batches: what is left over of a row group would have
 /// to be copied to fill up the next batch.
-const ROW_GROUP_ROWS: usize = 15 * engine::BATCH_ROWS;
+const ROW_GROUP_ROWS: usize = 30 * engine::BATCH_ROWS;
 
 /// Into how many files a table of so many rows is cut.
 pub(super) fn file_count(rows: u64) -> i32 {

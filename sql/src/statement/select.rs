@@ -121,7 +121,7 @@ async fn route_here(
     let snapshot = session.catalog();
     let mode = session.settings(|settings| settings.execution_mode());
     let engine = &session.sessions().engine;
-    let mut state = planner::session_state(session, &snapshot);
+    let state = planner::session_state(session, &snapshot);
     let (logical, types, only_catalog) = match &prepared.plan {
         Some(plan) if plan.catalog_version == snapshot.version => {
             (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog)
@@ -133,7 +133,7 @@ async fn route_here(
         }
     };
     let logical = planner::bind(&logical, &types, parameters)?;
-    let mut plan_here = async || engine.plan(&mut state, &logical).await.map_err(|error| in_statement(error, statement));
+    let plan_here = async || engine.plan(&state, &logical).await.map_err(|error| in_statement(error, statement));
     let plan_for_cluster = async || {
         let state = planner::cluster_state(session, &snapshot).await;
         engine.plan_for_cluster(state, &logical).await
