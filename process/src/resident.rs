@@ -8,7 +8,8 @@ use std::time::Duration;
 /// How often the process looks at its size: rarely while it is small, so that one that has nothing to do sleeps.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOK_WHILE_LARGE: Duration = Duration::from_millis(10);
-const LOOK_IN_VAIN: Duration = Duration::from_millis(500);
+/// The allocator's default.
+const KEPT_MILLISECONDS: libc::c_long = 1_000;
 
 /// What a process may hold with a pool of `pool_bytes`: what its queries count, a fifth more for what they do not count, its
 /// cache, and 128 MiB for itself, plans and messages.
@@ -16,22 +17,20 @@ pub fn allowance(pool_bytes: u64, cache_bytes: u64) -> u64 {
     pool_bytes.saturating_add(pool_bytes / 5).saturating_add(cache_bytes).saturating_add(128 << 20)
 }
 
-/// Starts a thread that gives back what is free while the process holds more than `bytes`. Call it before the process uses
-/// memory: there are no huge pages from here on.
+/// Starts a thread that has the allocator keep nothing free while the process holds more than `bytes`. Call it before the
+/// process uses memory: there are no huge pages from here on.
 pub fn hold_down(bytes: u64) -> io::Result<()> {
     disable_huge_pages();
     std::thread::Builder::new().name("arbalest-memory".into()).spawn(move || {
-        let mut pause = LOOK;
+        let mut is_large = false;
         while let Some(resident) = resident_bytes() {
-            if resident > bytes {
-                give_back();
-                // If all of it is in use, looking on costs time and gains nothing.
-                let has_helped = resident_bytes().is_some_and(|left| left < resident - resident / 64);
-                pause = if has_helped { LOOK_WHILE_LARGE } else { (2 * pause).min(LOOK_IN_VAIN) };
-            } else {
-                pause = if resident > bytes / 2 { LOOK_WHILE_LARGE } else { LOOK };
+            // Back only when it has fallen by some more, so that it does not go to and fro.
+            let limit = if is_large { bytes - bytes / 8 } else { bytes };
+            if is_large != (resident > limit) {
+                is_large = resident > limit;
+                keep_free_memory_for(if is_large { 0 } else { KEPT_MILLISECONDS });
             }
-            std::thread::sleep(pause);
+            std::thread::sleep(if resident > bytes / 2 { LOOK_WHILE_LARGE } else { LOOK });
         }
     })?;
     Ok(())
@@ -60,10 +59,14 @@ fn disable_huge_pages() {
 #[cfg(not(target_os = "linux"))]
 fn disable_huge_pages() {}
 
-fn give_back() {
-    // SAFETY: the function may be called at any time from any thread.
+/// Has the allocator give back what is free after so many milliseconds; what is free already, at once.
+fn keep_free_memory_for(milliseconds: libc::c_long) {
+    /// `mi_option_purge_delay`, which the bindings have no name for.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    // SAFETY: both functions may be called at any time from any thread.
     #[expect(unsafe_code, reason = "the allocator has no other interface")]
     unsafe {
+        libmimalloc_sys::mi_option_set(PURGE_DELAY, milliseconds);
         libmimalloc_sys::mi_collect(true);
     }
 }
