@@ -1,4 +1,4 @@
-//! What a server and a scheduler of its own process say to each other over gRPC.
+//! What servers and executors and a scheduler of its own process say to each other over gRPC, beside Ballista's calls.
 //!
 //! Ballista's own calls are not enough: they name a job only once it runs, so that one which waits for an executor cannot
 //! be cancelled; they forget to cancel the jobs of a server that is gone; and they do not tell what the cluster has.
@@ -6,8 +6,13 @@
 use ballista_core::serde::protobuf::{JobStatus, KeyValuePair, job_status};
 use ballista_core::serde::scheduler::PartitionLocation;
 use prost::Message;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
 
 use crate::cluster::JobEvent;
+use crate::config::MESSAGE_BYTES_MAX;
 
 /// The name of the service, which its paths begin with.
 pub const SERVICE: &str = "arbalest.Cluster";
@@ -69,6 +74,25 @@ pub struct ClusterState {
     /// Cores of those.
     #[prost(uint32, tag = "2")]
     pub vcores: u32,
+}
+
+/// The scheduler at the other end of a channel.
+pub fn client(channel: Channel) -> tonic::client::Grpc<Channel> {
+    tonic::client::Grpc::new(channel)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// A call with one answer.
+pub async fn call<Q, A>(channel: Channel, path: &'static str, question: Q) -> Result<A, Status>
+where
+    Q: Message + 'static,
+    A: Message + Default + 'static,
+{
+    let mut client = client(channel);
+    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let answer = client.unary(Request::new(question), PathAndQuery::from_static(path), ProstCodec::default()).await?;
+    Ok(answer.into_inner())
 }
 
 /// What the scheduler calls a job that was cancelled.

@@ -15,6 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use tokio::runtime::Handle;
 
 use crate::cluster::Cluster;
 use crate::compact::compact_sorts;
@@ -23,6 +24,7 @@ use crate::constants::{Constants, constants};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::job::conform;
+use crate::large_limits::spill_large_limits;
 use crate::metrics;
 use crate::object_store::ObjectStores;
 use crate::repeat::{PAUSE, Query};
@@ -83,6 +85,11 @@ impl Engine {
         self.local.runtime_env()
     }
 
+    /// The threads on which queries compute, for what is done with each of their rows.
+    pub fn query_threads(&self) -> &Handle {
+        self.threads.runtime()
+    }
+
     /// A state for planning and running here. `configure` changes a copy of the engine's settings.
     pub fn local_state(
         &self,
@@ -110,12 +117,13 @@ impl Engine {
 
     /// Plans `logical` for this process with a state from [`Engine::local_state`].
     pub async fn plan(&self, state: &SessionState, logical: &LogicalPlan) -> Result<LocalPlan> {
-        if let Some(Constants { plan, row }) = constants(logical)? {
-            return Ok(LocalPlan { physical: plan, logical: logical.clone(), row: Some(row) });
+        let of_constants = |Constants { plan, row }| LocalPlan { physical: plan, logical: logical.clone(), row: Some(row) };
+        if let Some(found) = constants(logical)? {
+            return Ok(of_constants(found));
         }
         let optimized = state.optimize(logical)?;
-        if let Some(Constants { plan, row }) = constants(&optimized)? {
-            return Ok(LocalPlan { physical: plan, logical: optimized, row: Some(row) });
+        if let Some(found) = constants(&optimized)? {
+            return Ok(of_constants(found));
         }
         let physical = state.query_planner().create_physical_plan(&optimized, state).await?;
         Ok(LocalPlan { physical, logical: logical.clone(), row: None })
@@ -225,8 +233,10 @@ impl LocalRun {
 
     /// The plan with what it needs to run here.
     fn prepared(&self, plan: Arc<dyn ExecutionPlan>, interrupt: &Interrupt) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = compact_sorts(self.object_stores.cached(plan, &self.context.runtime_env())?)?;
-        Ok(interrupt.install(plan)?)
+        let runtime = self.context.runtime_env();
+        let partitions = self.context.session_config().target_partitions();
+        let plan = spill_large_limits(self.object_stores.cached(plan, &runtime)?, &runtime, partitions)?;
+        Ok(interrupt.install(compact_sorts(plan)?)?)
     }
 
     fn open(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {

@@ -19,10 +19,9 @@ use tonic_prost::ProstCodec;
 
 use crate::cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 use crate::cluster_protocol::{
-    CANCEL, CLEAN, ClusterState, Done, JobReference, JobReferences, JobUpdate, RENEW, STATE, SUBMIT, SubmitJob, event_of,
+    self as protocol, CANCEL, CLEAN, ClusterState, Done, JobReference, JobReferences, JobUpdate, RENEW, STATE, SUBMIT, SubmitJob, event_of,
 };
 use crate::codec::physical_codec;
-use crate::config::MESSAGE_BYTES_MAX;
 use crate::endpoint::watched;
 use crate::error::{Error, Result};
 use crate::fetcher::PooledFetcher;
@@ -80,30 +79,19 @@ impl RemoteCluster {
 }
 
 impl Calls {
-    fn grpc(&self) -> tonic::client::Grpc<Channel> {
-        tonic::client::Grpc::new(self.channel.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX)
-    }
-
     async fn call<Q, A>(&self, path: &'static str, question: Q) -> Result<A>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
-        let mut grpc = self.grpc();
-        let answer = async {
-            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            grpc.unary(Request::new(question), PathAndQuery::from_static(path), ProstCodec::default()).await
-        };
-        match timeout(CALL_TIMEOUT, answer).await {
-            Ok(answer) => answer.map(|answer| answer.into_inner()).map_err(|status| self.error(&status)),
+        match timeout(CALL_TIMEOUT, protocol::call(self.channel.clone(), path, question)).await {
+            Ok(answer) => answer.map_err(|status| self.error(&status)),
             Err(_) => Err(self.error(&Status::deadline_exceeded("it does not answer"))),
         }
     }
 
     async fn stream(&self, job: SubmitJob) -> Result<Streaming<JobUpdate>, Status> {
-        let mut grpc = self.grpc();
+        let mut grpc = protocol::client(self.channel.clone());
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         let updates =
             grpc.server_streaming(Request::new(job), PathAndQuery::from_static(SUBMIT), ProstCodec::default()).await?;

@@ -5,13 +5,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::cluster_protocol::{JobReferences, UNWANTED};
+use engine::cluster_protocol::{self as protocol, JobReferences, UNWANTED};
 use process::task::Tasks;
 use tokio::task::JoinHandle;
-use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
-use tonic_prost::ProstCodec;
 use tracing::{debug, info, warn};
 
 use crate::resources::SPILL_DIR;
@@ -31,8 +28,9 @@ pub(crate) fn start(tasks: &Tasks, scheduler: Channel, work_dir: PathBuf) -> Joi
             if old.is_empty() {
                 continue;
             }
-            match unwanted(scheduler.clone(), old).await {
-                Ok(unwanted) => remove(&work_dir, unwanted.iter().filter(|job_id| seen.contains(*job_id))).await,
+            let asked = protocol::call(scheduler.clone(), UNWANTED, JobReferences { job_ids: old });
+            match asked.await {
+                Ok(JobReferences { job_ids }) => remove(&work_dir, job_ids.iter().filter(|job_id| seen.contains(*job_id))).await,
                 // It will be asked again.
                 Err(status) => debug!(%status, "the scheduler does not say what is unwanted"),
             }
@@ -52,14 +50,6 @@ pub(crate) async fn jobs(work_dir: &Path) -> Vec<String> {
         }
     }
     jobs
-}
-
-async fn unwanted(scheduler: Channel, job_ids: Vec<String>) -> Result<Vec<String>, Status> {
-    let mut grpc = tonic::client::Grpc::new(scheduler);
-    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let codec = ProstCodec::<JobReferences, JobReferences>::default();
-    let answer = grpc.unary(Request::new(JobReferences { job_ids }), PathAndQuery::from_static(UNWANTED), codec).await?;
-    Ok(answer.into_inner().job_ids)
 }
 
 async fn remove(work_dir: &Path, job_ids: impl Iterator<Item = &String>) {

@@ -11,6 +11,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, Sc
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -19,14 +20,17 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use engine::Interrupt;
 
-/// The plan to run in place of `stage`, which is a shuffle writer over the operators of the task.
+/// The plan to run in place of `stage`, which is a shuffle writer over the operators of the task, with `vcores` in `runtime`.
 pub(crate) fn runnable(
     stage: Arc<dyn ExecutionPlan>,
     config: &ConfigOptions,
+    runtime: &RuntimeEnv,
+    vcores: usize,
     interrupt: &Interrupt,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let stage = engine::push_dynamic_filters(engine::plain_joins(stage)?, config)?;
-    let stage = interrupt.install(engine::compact_sorts(stage)?)?;
+    let stage = engine::compact_sorts(engine::spill_large_limits(stage, runtime, vcores)?)?;
+    let stage = interrupt.install(stage)?;
     write_plain(stage.transform_up(read_plain).data()?)
 }
 

@@ -208,7 +208,10 @@ impl TaskRunner {
         // error, forgets the task and waits for it for ever; it does without metrics.
         let has_metrics = !has_union(&task.plan);
         let sent = stage::measured(task.plan.as_ref());
-        let plan = stage::runnable(self.resources.cached(task.plan)?, task.session_config.options(), interrupt)?;
+        let runtime = self.resources.for_task(task.vcores_consumed)?;
+        let settings = task.session_config.options();
+        let vcores = task.vcores_consumed as usize;
+        let plan = stage::runnable(self.resources.cached(task.plan)?, settings, &runtime, vcores, interrupt)?;
         let run = stage::measured(plan.as_ref());
         let stage: Arc<dyn QueryStageExecutor> = self.stages.create_query_stage_exec(
             task.job_id,
@@ -228,7 +231,7 @@ impl TaskRunner {
             functions.higher_order_functions.clone(),
             functions.aggregate_functions.clone(),
             functions.window_functions.clone(),
-            self.resources.for_task(task.vcores_consumed)?,
+            runtime,
         ));
         let partitions = self.executor.execute_query_stage(key, Arc::clone(&stage), context).await?;
         metrics::bytes_shuffled(partitions.iter().map(|partition| partition.num_bytes).sum());

@@ -71,13 +71,29 @@ fn keep_free_memory_for(milliseconds: libc::c_long) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    #[cfg(target_os = "linux")]
+    #[global_allocator]
+    static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+    const BYTES: usize = 256 << 20;
+
+    fn use_and_free() {
+        let used: Vec<Vec<u8>> = (0..BYTES >> 20).map(|n| vec![n as u8 | 1; 1 << 20]).collect();
+        assert_eq!(std::hint::black_box(used).iter().map(Vec::len).sum::<usize>(), BYTES);
+    }
+
     #[test]
-    fn a_process_has_a_size() {
-        assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    fn nothing_is_kept_free_when_told() {
+        let before = resident_bytes().expect("this is Linux");
+        let grown = || resident_bytes().expect("this is Linux").saturating_sub(before);
+        keep_free_memory_for(60_000);
+        use_and_free();
+        assert!(grown() > BYTES as u64 / 2, "{} bytes", grown());
+        keep_free_memory_for(0);
+        use_and_free();
+        assert!(grown() < BYTES as u64 / 8, "{} bytes", grown());
     }
 }

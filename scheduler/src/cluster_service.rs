@@ -104,26 +104,26 @@ impl ClusterService {
         Ok(stream::once(async move { Ok(first) }).chain(updates).boxed())
     }
 
-    async fn cancel(&self, job: JobReference) -> Result<Done, Status> {
+    async fn cancel(self, job: JobReference) -> Result<Done, Status> {
         self.cluster.cancel(&JobId(job.job_id)).await.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Done {})
     }
 
-    async fn clean(&self, job: JobReference) -> Result<Done, Status> {
+    async fn clean(self, job: JobReference) -> Result<Done, Status> {
         self.cluster.clean(&JobId(job.job_id)).await.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Done {})
     }
 
-    async fn renew(&self, jobs: JobReferences) -> Result<Done, Status> {
+    async fn renew(self, jobs: JobReferences) -> Result<Done, Status> {
         self.leases.renew(jobs.job_ids);
         Ok(Done {})
     }
 
-    async fn unwanted(&self, jobs: JobReferences) -> Result<JobReferences, Status> {
+    async fn unwanted(self, jobs: JobReferences) -> Result<JobReferences, Status> {
         Ok(JobReferences { job_ids: self.leases.unwanted(jobs.job_ids) })
     }
 
-    async fn state(&self, _: Done) -> Result<ClusterState, Status> {
+    async fn state(self, _: Done) -> Result<ClusterState, Status> {
         Ok(self.cluster.state().await)
     }
 }
@@ -264,30 +264,23 @@ impl Service<http::Request<Body>> for ClusterService {
         Box::pin(async move {
             Ok(match request.uri().path() {
                 protocol::SUBMIT => grpc().server_streaming(Submit(service), request).await,
-                protocol::CANCEL => {
-                    let cancel: Handler<_, _> = |service, job| async move { service.cancel(job).await }.boxed();
-                    grpc().unary(Unary(service, cancel), request).await
-                }
-                protocol::CLEAN => {
-                    let clean: Handler<_, _> = |service, job| async move { service.clean(job).await }.boxed();
-                    grpc().unary(Unary(service, clean), request).await
-                }
-                protocol::RENEW => {
-                    let renew: Handler<_, _> = |service, jobs| async move { service.renew(jobs).await }.boxed();
-                    grpc().unary(Unary(service, renew), request).await
-                }
-                protocol::UNWANTED => {
-                    let unwanted: Handler<_, _> = |service, jobs| async move { service.unwanted(jobs).await }.boxed();
-                    grpc().unary(Unary(service, unwanted), request).await
-                }
-                protocol::STATE => {
-                    let state: Handler<_, _> = |service, question| async move { service.state(question).await }.boxed();
-                    grpc().unary(Unary(service, state), request).await
-                }
+                protocol::CANCEL => unary(service, request, |service, job| service.cancel(job).boxed()).await,
+                protocol::CLEAN => unary(service, request, |service, job| service.clean(job).boxed()).await,
+                protocol::RENEW => unary(service, request, |service, jobs| service.renew(jobs).boxed()).await,
+                protocol::UNWANTED => unary(service, request, |service, jobs| service.unwanted(jobs).boxed()).await,
+                protocol::STATE => unary(service, request, |service, question| service.state(question).boxed()).await,
                 path => Status::unimplemented(format!("there is no {path}")).into_http(),
             })
         })
     }
+}
+
+async fn unary<Q, A>(service: ClusterService, request: http::Request<Body>, handler: Handler<Q, A>) -> http::Response<Body>
+where
+    Q: Message + Default + 'static,
+    A: Message + 'static,
+{
+    grpc().unary(Unary(service, handler), request).await
 }
 
 fn grpc<Q: Message + Default + 'static, A: Message + 'static>() -> Grpc<ProstCodec<A, Q>> {

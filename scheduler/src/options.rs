@@ -9,6 +9,7 @@ use process::build_info;
 use process::config::{self, Error, Port, ProcessOptions, Sources, parse_duration};
 
 use crate::SchedulerConfig;
+use crate::config::RESULT_PATIENCE;
 
 /// Everything `arbalest-scheduler` is configured by.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ impl ProcessConfig {
         let options: SchedulerOptions = config::load(command, None, sources)?;
         let SchedulerOptions { listen, port, web_port, max_jobs, result_patience, process } = options;
         let web = web_port.number().map(|port| SocketAddr::new(listen, port));
+        let result_patience = result_patience.unwrap_or(RESULT_PATIENCE);
         let scheduler = SchedulerConfig { listen, port, jobs_max: max_jobs, result_patience };
         Ok(Self { scheduler, web, process })
     }
@@ -49,9 +51,9 @@ struct SchedulerOptions {
     #[arg(long, value_name = "N", default_value = "1000")]
     max_jobs: usize,
 
-    /// How long a result is kept of which no server says that it reads it; servers say so every 3 seconds
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_result_patience)]
-    result_patience: Duration,
+    /// How long a result is kept of which no server says that it reads it; servers say so every 3 seconds [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_result_patience)]
+    result_patience: Option<Duration>,
 
     #[command(flatten)]
     process: ProcessOptions,

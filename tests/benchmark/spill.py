@@ -12,6 +12,7 @@ USED = """sum(length(l_comment) + length(l_shipmode) + length(l_shipinstruct) + 
     sum(l_orderkey), sum(l_partkey), sum(l_suppkey), sum(l_linenumber)"""
 QUERIES = {
     "ORDER BY": "(SELECT * FROM lineitem ORDER BY l_extendedprice, l_comment, l_orderkey OFFSET 1)",
+    "ORDER BY … LIMIT": "(SELECT * FROM lineitem ORDER BY l_comment, l_orderkey, l_linenumber LIMIT 5000000)",
     "GROUP BY": "(SELECT l_orderkey, l_linenumber, l_comment, l_shipinstruct, max(l_shipmode) AS m FROM lineitem GROUP BY 1, 2, 3, 4)",
     "DISTINCT": "(SELECT DISTINCT * FROM lineitem)",
     "window": "(SELECT *, sum(l_quantity) OVER (PARTITION BY l_partkey ORDER BY l_shipdate, l_comment) AS s FROM lineitem)",

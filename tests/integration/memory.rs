@@ -70,6 +70,7 @@ async fn what_is_larger_than_the_pool_spills() {
         row_by_row("(SELECT * FROM (SELECT *, row_number() OVER (ORDER BY l_comment, l_orderkey) AS n FROM lineitem) AS t WHERE n > 0)"),
         row_by_row("(SELECT * FROM (SELECT *, count(*) OVER (PARTITION BY l_partkey ORDER BY l_shipdate) AS n FROM lineitem) AS t WHERE n > 0)"),
         row_by_row("(SELECT DISTINCT * FROM lineitem)"),
+        row_by_row("(SELECT * FROM lineitem ORDER BY l_comment LIMIT 10000000)"),
         row_by_row("(SELECT b.* FROM lineitem a JOIN lineitem b USING (l_orderkey, l_linenumber) WHERE a.l_comment = b.l_comment)"),
     ];
     let groups = "SELECT sum(n) FROM (SELECT l_orderkey, l_linenumber, l_comment, count(*) AS n FROM lineitem GROUP BY 1, 2, 3) AS t";

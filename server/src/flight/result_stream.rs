@@ -10,7 +10,6 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use futures::stream::{BoxStream, StreamExt};
 use futures::{FutureExt, Stream};
-use process::task::Tasks;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -51,18 +50,16 @@ pub(super) enum Event {
     End(Result<(), Status>),
 }
 
-/// Starts the task and gives the end of its queue.
-pub(super) fn start(
+/// The queue, and what fills it. That runs where queries compute, so that rows are encoded while they are in a core's cache.
+pub(super) fn open(
     result: ResultBatches,
     cancelled: CancellationToken,
-    tasks: &Tasks,
     metrics: ResultMetrics,
-) -> Result<mpsc::Receiver<Event>, Status> {
+) -> Result<(mpsc::Receiver<Event>, impl Future<Output = ()> + Send + 'static), Status> {
     let encoder = Encoder::new(result.schema.client())?;
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let sending = Sending { schema: result.schema, encoder, sender, pending: Pending::default(), metrics };
-    tasks.spawn("flight result", sending.run(result.batches, cancelled));
-    Ok(receiver)
+    Ok((receiver, sending.run(result.batches, cancelled)))
 }
 
 struct Sending {

@@ -11,6 +11,7 @@ use arrow_flight::{
 use futures::stream::{self, BoxStream, StreamExt};
 use process::task::Tasks;
 use prost::Message;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -39,6 +40,7 @@ pub(super) struct Service {
     pub(super) prepared: PreparedStatements,
     pub(super) queries: Arc<Queries>,
     pub(super) tasks: Tasks,
+    pub(super) query_threads: Handle,
 }
 
 /// The service as tonic wants it.
@@ -157,7 +159,9 @@ impl Service {
             other if metadata::is_metadata(other) => (metadata::read(self, &caller, other)?, Default::default()),
             other => return Err(command::refuse("DoGet", other)),
         };
-        result_stream::start(result, cancelled, &self.tasks, ResultMetrics::result_started())
+        let (events, sending) = result_stream::open(result, cancelled, ResultMetrics::result_started())?;
+        self.tasks.spawn_on("flight result", sending, &self.query_threads);
+        Ok(events)
     }
 
     async fn put(&self, caller: &Caller, stream: Streaming<FlightData>) -> Result<PutResult, Status> {

@@ -1,6 +1,7 @@
 //! Utf8View → Utf8 with the lengths added up first, several times as fast as the general cast, which appends value by value.
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ByteView, StringArray};
@@ -24,10 +25,10 @@ pub(super) fn view_to_utf8(column: &ArrayRef) -> Option<ArrayRef> {
         }
         None => copied(views.views().iter().copied(), views.data_buffers())?,
     };
-    // Each string was valid UTF-8 in the view array, so each is at its place in `bytes`; `try_new` checks it once more,
-    // over all bytes at once, which costs little.
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    let strings = StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls).ok()?;
+    let (offsets, bytes) = (OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from_vec(bytes));
+    #[expect(unsafe_code, reason = "the safe way reads all text once more")]
+    // SAFETY: what lies between two offsets is what a view refers to, which is valid UTF-8 in any array of views, or empty.
+    let strings = unsafe { StringArray::new_unchecked(offsets, bytes, nulls) };
     Some(Arc::new(strings))
 }
 
@@ -45,24 +46,29 @@ fn copied(views: impl ExactSizeIterator<Item = u128> + Clone, buffers: &[Buffer]
         end
     }));
     let buffers: Vec<_> = buffers.iter().map(with_room).collect();
-    let mut bytes = vec![0; total + SHORT_BYTES_MAX];
+    let mut bytes = Vec::with_capacity(total + SHORT_BYTES_MAX);
+    let room = bytes.spare_capacity_mut();
     let mut start = 0;
     for view in views {
         let length = length(view) as usize;
-        let to = bytes.get_mut(start..)?;
+        let to = room.get_mut(start..)?;
         if length <= INLINE_BYTES_MAX {
-            to.get_mut(..INLINE_BYTES_MAX)?.copy_from_slice(&view.to_le_bytes()[4..]);
+            to.get_mut(..INLINE_BYTES_MAX)?.write_copy_of_slice(&view.to_le_bytes()[4..]);
         } else {
             let view = ByteView::from(view);
             let from = buffers.get(view.buffer_index as usize)?.get(view.offset as usize..)?;
             match from.first_chunk::<SHORT_BYTES_MAX>() {
-                Some(short) if length <= SHORT_BYTES_MAX => *to.first_chunk_mut()? = *short,
-                _ => to.get_mut(..length)?.copy_from_slice(from.get(..length)?),
+                Some(short) if length <= SHORT_BYTES_MAX => *to.first_chunk_mut()? = short.map(MaybeUninit::new),
+                _ => _ = to.get_mut(..length)?.write_copy_of_slice(from.get(..length)?),
             }
         }
         start += length;
     }
-    bytes.truncate(total);
+    #[expect(unsafe_code, reason = "the safe way writes zeros first")]
+    // SAFETY: `start` began at 0 and grew by what was written from there on.
+    unsafe {
+        bytes.set_len(start);
+    }
     Some((offsets, bytes))
 }
 
