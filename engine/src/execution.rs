@@ -15,7 +15,6 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use tokio::runtime::Handle;
 
 use crate::cluster::Cluster;
 use crate::compact::compact_sorts;
@@ -32,7 +31,7 @@ use crate::router::{self, Route};
 use crate::session_state::{
     cluster_session_config, cluster_session_state, local_session_config, local_session_state, runtime_env,
 };
-use crate::spilling_joins;
+use crate::replanning;
 use crate::threads::{QueryHandle, QueryThreads};
 use crate::validator;
 
@@ -83,11 +82,6 @@ impl Engine {
 
     pub fn runtime_env(&self) -> &Arc<RuntimeEnv> {
         self.local.runtime_env()
-    }
-
-    /// The threads on which queries compute, for what is done with each of their rows.
-    pub fn query_threads(&self) -> &Handle {
-        self.threads.runtime()
     }
 
     /// A state for planning and running here. `configure` changes a copy of the engine's settings.
@@ -188,13 +182,13 @@ impl Engine {
             let threads = Some(threads.clone());
             Query { cluster: Arc::clone(&cluster), name: name.clone(), context, plan, threads, pause: PAUSE }.run()
         };
-        let has_hash_joins = spilling_joins::has_hash_joins(physical.as_ref());
+        let has_unspillable_operators = replanning::has_unspillable_operators(physical.as_ref());
         let mut rows = query(state.clone(), physical);
-        if has_hash_joins {
+        if has_unspillable_operators {
             let threads = self.threads.handle();
-            rows = spilling_joins::or_again(rows, move || {
+            rows = replanning::or_again(rows, move || {
                 Box::pin(async move {
-                    let state = spilling_joins::with_sorted_joins(&state);
+                    let state = replanning::with_spilling_operators(&state);
                     let plan = threads.plan(state.clone(), logical).await?;
                     match validator::refusal(&plan) {
                         Some(reason) => Err(Error::NotDistributable { reason }),
@@ -233,9 +227,9 @@ impl LocalRun {
 
     /// The plan with what it needs to run here.
     fn prepared(&self, plan: Arc<dyn ExecutionPlan>, interrupt: &Interrupt) -> Result<Arc<dyn ExecutionPlan>> {
-        let runtime = self.context.runtime_env();
-        let partitions = self.context.session_config().target_partitions();
-        let plan = spill_large_limits(self.object_stores.cached(plan, &runtime)?, &runtime, partitions)?;
+        let (runtime, config) = (self.context.runtime_env(), self.context.session_config());
+        let plan = self.object_stores.cached(plan, &runtime)?;
+        let plan = spill_large_limits(plan, config.options(), &runtime, config.target_partitions())?;
         Ok(interrupt.install(compact_sorts(plan)?)?)
     }
 
@@ -251,15 +245,16 @@ impl LocalRun {
 
     /// `first`, or if its hash joins did not fit into memory, the rows of a plan without them.
     fn or_again(self, first: Execution, state: &SessionState, planned: &LocalPlan) -> Execution {
-        if !spilling_joins::has_hash_joins(planned.physical.as_ref()) {
+        if !replanning::has_unspillable_operators(planned.physical.as_ref()) {
             return first;
         }
         let (logical, state) = (planned.logical.clone(), state.clone());
-        spilling_joins::or_again(first, move || {
+        replanning::or_again(first, move || {
             Box::pin(async move {
-                let state = spilling_joins::with_sorted_joins(&state);
-                let physical = self.threads.plan(state, logical).await?;
-                Ok(self.start(physical))
+                let state = replanning::with_spilling_operators(&state);
+                let run = Self { context: state.task_ctx(), ..self };
+                let physical = run.threads.plan(state, logical).await?;
+                Ok(run.start(physical))
             })
         })
     }

@@ -41,7 +41,7 @@ mod selectivity;
 mod semi_joins;
 mod session_state;
 mod single_task_joins;
-mod spilling_joins;
+mod replanning;
 pub mod table_format;
 mod task_join;
 mod threads;

@@ -43,10 +43,6 @@ impl QueryThreads {
     pub(crate) fn handle(&self) -> QueryHandle {
         QueryHandle(self.threads.clone())
     }
-
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.threads
-    }
 }
 
 /// Lets others compute on the threads while they are there.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, error_span};
@@ -30,14 +29,6 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.spawn_on(name, future, &Handle::current())
-    }
-
-    /// The same on the threads of another runtime.
-    pub fn spawn_on<F>(&self, name: &'static str, future: F, threads: &Handle) -> JoinHandle<()>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
         let running = Running::start(name, Arc::clone(&self.running));
         let task = async move {
             let _running = running;
@@ -46,7 +37,7 @@ impl Tasks {
                 error!("task panicked");
             }
         };
-        self.tracker.spawn_on(task.instrument(error_span!("task", name)), threads)
+        self.tracker.spawn(task.instrument(error_span!("task", name)))
     }
 
     /// Ends when no task is left. Tasks may still be spawned meanwhile; they are waited for as well.

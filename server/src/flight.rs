@@ -78,7 +78,6 @@ impl Flight {
     pub fn new(config: FlightConfig, sessions: Arc<sql::Sessions>) -> Self {
         let service = Service {
             signer: Signer::new(),
-            query_threads: sessions.query_threads().clone(),
             sessions: FlightSessions::new(sessions, SESSIONS_MAX, IDLE_MAX),
             prepared: PreparedStatements::default(),
             queries: Arc::new(Queries::new(TICKET_TTL)),

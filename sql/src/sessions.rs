@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use engine::Engine;
-use tokio::runtime::Handle;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -51,11 +50,6 @@ pub struct Sessions {
 impl Sessions {
     pub fn new(config: SqlConfig, engine: Arc<Engine>, catalog: Arc<Catalog>) -> Arc<Self> {
         Arc::new(Self { config, engine, catalog, sessions: DashMap::new(), by_process_id: DashMap::new(), started: now_micros() })
-    }
-
-    /// The threads on which queries compute, for what is done with each of their rows.
-    pub fn query_threads(&self) -> &Handle {
-        self.engine.query_threads()
     }
 
     /// Opens a session. It lives until [`Sessions::close`].

@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use futures::stream::{BoxStream, StreamExt};
 use futures::{FutureExt, Stream};
+use process::task::Tasks;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -50,16 +51,19 @@ pub(super) enum Event {
     End(Result<(), Status>),
 }
 
-/// The queue, and what fills it. That runs where queries compute, so that rows are encoded while they are in a core's cache.
-pub(super) fn open(
+/// Starts the task and gives the end of its queue. It must hear of a cancellation while every thread that computes is busy,
+/// so it is not one of theirs.
+pub(super) fn start(
     result: ResultBatches,
     cancelled: CancellationToken,
+    tasks: &Tasks,
     metrics: ResultMetrics,
-) -> Result<(mpsc::Receiver<Event>, impl Future<Output = ()> + Send + 'static), Status> {
+) -> Result<mpsc::Receiver<Event>, Status> {
     let encoder = Encoder::new(result.schema.client())?;
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let sending = Sending { schema: result.schema, encoder, sender, pending: Pending::default(), metrics };
-    Ok((receiver, sending.run(result.batches, cancelled)))
+    tasks.spawn("flight result", sending.run(result.batches, cancelled));
+    Ok(receiver)
 }
 
 struct Sending {

@@ -11,7 +11,6 @@ use arrow_flight::{
 use futures::stream::{self, BoxStream, StreamExt};
 use process::task::Tasks;
 use prost::Message;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -40,7 +39,6 @@ pub(super) struct Service {
     pub(super) prepared: PreparedStatements,
     pub(super) queries: Arc<Queries>,
     pub(super) tasks: Tasks,
-    pub(super) query_threads: Handle,
 }
 
 /// The service as tonic wants it.
@@ -159,9 +157,7 @@ impl Service {
             other if metadata::is_metadata(other) => (metadata::read(self, &caller, other)?, Default::default()),
             other => return Err(command::refuse("DoGet", other)),
         };
-        let (events, sending) = result_stream::open(result, cancelled, ResultMetrics::result_started())?;
-        self.tasks.spawn_on("flight result", sending, &self.query_threads);
-        Ok(events)
+        result_stream::start(result, cancelled, &self.tasks, ResultMetrics::result_started())
     }
 
     async fn put(&self, caller: &Caller, stream: Streaming<FlightData>) -> Result<PutResult, Status> {

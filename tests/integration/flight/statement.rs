@@ -188,6 +188,33 @@ async fn messages_are_bounded_whatever_the_rows_are() {
     }
 }
 
+/// Every thread that computes is busy, and none of them has a row to give.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_computes_without_a_row_is_cancelled() {
+    const LONG: &str = "SELECT count(*) FROM lineitem a, lineitem b WHERE a.l_comment || b.l_comment LIKE '%zzqzz%'";
+    let server = Server::start(&["--sample", "tpch=0.01"]);
+    let mut client = Client::login(server.flight(), "tester").await;
+    client.rows("SET arbalest.execution_mode = 'local'").await.unwrap();
+    for is_cancelled in [true, false] {
+        let info = client.query(LONG).await.unwrap();
+        let request = client.request(info.endpoint[0].ticket.clone().unwrap());
+        let mut stream = client.service.do_get(request).await.unwrap().into_inner();
+        stream.message().await.unwrap().expect("a schema");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // Others are answered meanwhile.
+        let mut other = Client::connect(server.flight()).await;
+        assert_eq!(other.rows("SELECT 1 AS one").await.unwrap().len(), 1);
+        if is_cancelled {
+            let cancel = CancelFlightInfoRequest { info: Some(info) }.encode_to_vec();
+            client.action("CancelFlightInfo", cancel).await.unwrap();
+            let ended = tokio::time::timeout(PATIENCE, stream.message()).await.expect("it ends");
+            assert_eq!(ended.expect_err("cancelled").code(), Code::Cancelled);
+        }
+        drop(stream);
+        idle(&server).await;
+    }
+}
+
 #[tokio::test]
 async fn cancel_ends_the_stream_and_the_ticket() {
     let server = Server::start(&["--sample", "tpch=0.01"]);

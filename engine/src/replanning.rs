@@ -1,11 +1,13 @@
-//! Queries whose joins do not fit into memory are planned once more with joins that sort their inputs, and spill.
+//! Queries that do not fit into memory are planned once more with operators that spill: joins and limits that sort.
 //!
-//! A hash join holds one of its inputs in memory, whole, and is faster by half. Which inputs are too large is not known before.
+//! A hash join holds one of its inputs in memory, whole, and is faster by half; a heap holds the rows of a LIMIT, and every text
+//! buffer that one of them points into. Which inputs are too large is not known before.
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::session_state::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tracing::info;
@@ -20,18 +22,21 @@ use crate::task_join::TaskJoinExec;
 const PARTITIONS_MIN: usize = 2;
 
 /// The state for planning such a query again.
-pub(crate) fn with_sorted_joins(state: &SessionState) -> SessionState {
+pub(crate) fn with_spilling_operators(state: &SessionState) -> SessionState {
     let mut state = state.clone();
     let options = state.config_mut().options_mut();
     options.optimizer.prefer_hash_join = false;
+    // This also keeps executors from sorting with heaps: see `large_limits`.
+    options.optimizer.enable_topk_aggregation = false;
     options.execution.target_partitions = options.execution.target_partitions.max(PARTITIONS_MIN);
     state
 }
 
-/// Whether a plan has joins that another plan could do without.
-pub(crate) fn has_hash_joins(plan: &dyn ExecutionPlan) -> bool {
+/// Whether a plan has operators that another plan could do without.
+pub(crate) fn has_unspillable_operators(plan: &dyn ExecutionPlan) -> bool {
     let is_join = plan.is::<TaskJoinExec>() || plan.downcast_ref::<HashJoinExec>().is_some_and(|join| !join.null_aware);
-    is_join || plan.children().into_iter().any(|child| has_hash_joins(child.as_ref()))
+    let is_heap = plan.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_some());
+    is_join || is_heap || plan.children().into_iter().any(|child| has_unspillable_operators(child.as_ref()))
 }
 
 /// Runs `again` if the query runs out of memory before it has given a row.
@@ -59,7 +64,7 @@ impl Run {
             _ => self.again = None,
         }
         let Some(again) = self.again.take() else { return next };
-        info!("the query ran out of memory and is planned again with joins that spill");
+        info!("the query ran out of memory and is planned again with operators that spill");
         metrics::query_replanned();
         // What it holds is needed.
         self.rows = stream::empty().boxed();
@@ -70,7 +75,7 @@ impl Run {
             }
             // Why it cannot be planned so is of less use to the client than why it failed.
             Err(error) => {
-                info!(%error, "the query cannot be planned with joins that spill");
+                info!(%error, "the query cannot be planned with operators that spill");
                 next
             }
         }
