@@ -1,5 +1,6 @@
 //! What the server is told: one struct per component, read once from flags, variables and a file, then handed down.
 
+mod catalog;
 mod engine;
 mod flight;
 mod listen;
@@ -13,6 +14,7 @@ use clap::{Args, Command};
 use process::build_info;
 use process::config::{self, Error, Port, ProcessOptions, Sources};
 
+pub use catalog::CatalogUrl;
 pub use engine::EngineSettings;
 pub use flight::FlightConfig;
 pub use postgres::PostgresConfig;
@@ -33,6 +35,8 @@ pub struct ServerConfig {
     pub sample: Option<SampleConfig>,
     /// Catalog, managed tables, samples.
     pub data_dir: PathBuf,
+    /// The catalog that several servers share; `None` is a file under `data_dir`.
+    pub catalog: Option<CatalogUrl>,
     pub postgres: Option<PostgresConfig>,
     pub flight: Option<FlightConfig>,
     pub web: Option<WebConfig>,
@@ -63,6 +67,10 @@ struct ServeOptions {
     /// Catalog, managed tables, samples, spill
     #[arg(long, value_name = "DIR", default_value = "arbalest-data")]
     data_dir: PathBuf,
+
+    /// PostgreSQL database with the catalog of several servers, postgres://…; a file under --data-dir unless given
+    #[arg(long, value_name = "URL")]
+    catalog: Option<CatalogUrl>,
 
     /// Address that all ports listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
@@ -99,6 +107,7 @@ impl ServeOptions {
             web: self.web.into_config(listen),
             engine: self.engine.into_settings(&self.data_dir),
             data_dir: self.data_dir,
+            catalog: self.catalog,
             process: self.process,
         }
     }

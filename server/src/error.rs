@@ -21,6 +21,8 @@ pub enum Error {
     Sample(#[from] crate::sample::Error),
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    #[error("{place}: {source}")]
+    Catalog { place: String, source: sql::catalog::store::StoreError },
     #[error("{0}")]
     Tables(#[source] sql::Error),
     #[error(transparent)]

@@ -99,8 +99,9 @@ impl Server {
                 (Some(embedded), cluster)
             }
         };
+        let store = tables::open_catalog(config.catalog.as_ref(), data_dir.path()).await?;
         let sessions =
-            tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster, object_stores).await?;
+            tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster, object_stores, store).await?;
         let embedded = match embedded {
             Some(embedded) => {
                 metrics.add_source("scheduler", scheduler::metrics::render);

@@ -1,21 +1,41 @@
 //! Opens what is served: the engine, the tables of every location, and the sessions over them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use engine::{Cluster, Engine, EngineConfig, ObjectStores};
 use sql::catalog::Catalog;
+use sql::catalog::store::CatalogStore;
 use sql::catalog::location::open_locations;
 use sql::{Sessions, SqlConfig};
-use tracing::info;
+use tokio::time::sleep;
+use tracing::{info, warn};
 
-use crate::config::EngineSettings;
+use crate::config::{CatalogUrl, EngineSettings};
 use crate::error::Error;
 
 /// The database that clients see.
 const DATABASE: &str = "arbalest";
 /// Under the scratch directory: where queries of this process spill.
 const SPILL_DIR: &str = "local";
+
+/// The file of the catalog under the data directory.
+const CATALOG_FILE: &str = "catalog.sqlite";
+/// How often a server asks for what others have changed.
+const CATALOG_POLL: Duration = Duration::from_millis(300);
+
+/// Opens the catalog store: the database of `url`, or the file under `data_dir`.
+pub(crate) async fn open_catalog(url: Option<&CatalogUrl>, data_dir: &Path) -> Result<CatalogStore, Error> {
+    let (place, opened) = match url {
+        Some(url) => (url.to_string(), CatalogStore::open_database(url.url()).await),
+        None => {
+            let path = data_dir.join(CATALOG_FILE);
+            (path.display().to_string(), CatalogStore::open_file(&path).await)
+        }
+    };
+    opened.map_err(|source| Error::Catalog { place, source })
+}
 
 /// Opens every location. A location that cannot be served is an error that names it.
 pub(crate) async fn open(
@@ -25,6 +45,7 @@ pub(crate) async fn open(
     scratch_dir: &Path,
     cluster: Arc<dyn Cluster>,
     object_stores: Arc<ObjectStores>,
+    store: CatalogStore,
 ) -> Result<Arc<Sessions>, Error> {
     let config = EngineConfig {
         memory_bytes,
@@ -36,7 +57,24 @@ pub(crate) async fn open(
     let engine = Arc::new(Engine::new(config, Some(cluster))?);
     let tables = open_locations(&engine, locations).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
-    let catalog = Catalog::new(DATABASE, tables).map_err(Error::Tables)?;
+    let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
+    tokio::spawn(watch(Arc::downgrade(&catalog)));
     let config = SqlConfig { version: process::build_info::VERSION.into() };
-    Ok(Sessions::new(config, engine, Arc::new(catalog)))
+    Ok(Sessions::new(config, engine, catalog))
+}
+
+/// Reads what other servers change, for as long as there is the catalog.
+async fn watch(catalog: Weak<Catalog>) {
+    let mut failing = false;
+    loop {
+        sleep(CATALOG_POLL).await;
+        let Some(catalog) = catalog.upgrade() else { return };
+        let refreshed = catalog.refresh().await;
+        match (&refreshed, failing) {
+            (Err(error), false) => warn!(%error, "the catalog cannot be read; what was read last is served"),
+            (Ok(()), true) => info!("the catalog can be read again"),
+            _ => {}
+        }
+        failing = refreshed.is_err();
+    }
 }

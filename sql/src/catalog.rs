@@ -1,13 +1,17 @@
-//! What tables there are. A statement sees one immutable [`CatalogSnapshot`] from its first name to its last row.
+//! What there is to name. A statement sees one immutable [`CatalogSnapshot`] from its first name to its last row.
 
 pub mod functions;
 pub mod information_schema;
 pub mod location;
+pub mod object;
 pub mod pg_catalog;
 pub mod provider;
 mod schema;
 pub mod session_info;
+mod snapshot;
+pub mod store;
 mod table;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,38 +19,33 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 pub use schema::Schema;
+pub use snapshot::CatalogSnapshot;
 pub use table::{Table, TableKind};
 
 use crate::error::{Error, Result};
-
-/// PostgreSQL keeps smaller numbers for its own objects.
-const FIRST_USER_OID: u32 = 16_384;
+use object::Change;
+use store::{CatalogStore, StoreError};
 
 /// The schema of names without one.
 pub const PUBLIC_SCHEMA: &str = "public";
+/// Also if it was renamed.
 const PUBLIC_SCHEMA_OID: u32 = 2_200;
 
-/// The tables of a server, changed as a whole.
+/// What a server knows of the catalog: the last version that it has read from the store.
 #[derive(Debug)]
 pub struct Catalog {
+    store: CatalogStore,
     snapshot: RwLock<Arc<CatalogSnapshot>>,
-}
-
-/// All schemas and tables at one moment. Never changes.
-#[derive(Debug)]
-pub struct CatalogSnapshot {
-    pub database: String,
-    /// Grows with every change.
-    pub version: u64,
-    pub schemas: Vec<Arc<Schema>>,
+    /// Held while the snapshot is brought up to date.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl Catalog {
-    /// A catalog of `database` whose schema `public` holds `tables`. Two tables of one name are an error that names both
-    /// locations.
-    pub fn new(database: &str, tables: Vec<location::FoundTable>) -> Result<Self> {
+    /// The catalog of `database` in `store`, whose schema `public` also holds the tables that were `found`. Two tables of one
+    /// name are an error that names both locations.
+    pub async fn open(database: &str, store: CatalogStore, found: Vec<location::FoundTable>) -> Result<Self> {
         let mut by_name: BTreeMap<String, location::FoundTable> = BTreeMap::new();
-        for table in tables {
+        for table in found {
             if let Some(other) = by_name.get(&table.name) {
                 return Err(Error::Location {
                     location: table.location,
@@ -55,33 +54,51 @@ impl Catalog {
             }
             by_name.insert(table.name.clone(), table);
         }
-        let tables = by_name
-            .into_values()
-            .zip(FIRST_USER_OID..)
-            .map(|(found, oid)| (found.name.clone(), Arc::new(found.into_table(oid))))
-            .collect();
-        let public = Schema {
-            oid: PUBLIC_SCHEMA_OID,
-            name: PUBLIC_SCHEMA.to_owned(),
-            owner: "arbalest".to_owned(),
-            tables,
-        };
-        let snapshot = CatalogSnapshot { database: database.to_owned(), version: 1, schemas: vec![Arc::new(public)] };
-        Ok(Self { snapshot: RwLock::new(Arc::new(snapshot)) })
+        let mut served = Vec::with_capacity(by_name.len());
+        for (name, found) in by_name {
+            let oid = store.served_oid(&name).await?;
+            served.push(Arc::new(found.into_table(oid)));
+        }
+        let stored = store.changed_since(0).await?;
+        let has_name = |name: &str| stored.objects.iter().any(|object| object.parent == PUBLIC_SCHEMA_OID && !object.dropped && object.name == name);
+        if let Some(table) = served.iter().find(|table| has_name(&table.name)) {
+            return Err(Error::Location {
+                location: table.location.clone().unwrap_or_default(),
+                message: format!("makes the table \"{}\", which the catalog has already; rename one of them", table.name),
+            });
+        }
+        let snapshot = CatalogSnapshot::new(database, served).with(stored.objects, stored.version);
+        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default() })
     }
 
+    /// What was last read.
     pub fn snapshot(&self) -> Arc<CatalogSnapshot> {
         Arc::clone(&self.snapshot.read())
     }
-}
 
-impl CatalogSnapshot {
-    pub fn schema(&self, name: &str) -> Option<&Arc<Schema>> {
-        self.schemas.iter().find(|schema| schema.name == name)
+    /// An oid that nothing has or had.
+    pub(crate) async fn new_oid(&self) -> Result<u32> {
+        Ok(self.store.reserve_oids(1).await?.start)
     }
 
-    /// Every table, with its schema.
-    pub fn tables(&self) -> impl Iterator<Item = (&Arc<Schema>, &Arc<Table>)> {
-        self.schemas.iter().flat_map(|schema| schema.tables.values().map(move |table| (schema, table)))
+    /// Makes all of `changes`, durably, or none. They are in the next snapshot.
+    pub(crate) async fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
+        self.store.commit(changes).await?;
+        if let Err(error) = self.refresh().await {
+            // They are made all the same. The next refresh reads them.
+            tracing::warn!(%error, "the catalog was changed, but cannot be read");
+        }
+        Ok(())
+    }
+
+    /// Reads what other servers have changed.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let known = self.snapshot();
+        let changed = self.store.changed_since(known.stored_version()).await?;
+        if !changed.objects.is_empty() {
+            *self.snapshot.write() = Arc::new(known.with(changed.objects, changed.version));
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod classify;
 mod syntax;
 
 use crate::SqlState;
+use crate::catalog::store::StoreError;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -69,6 +70,70 @@ pub enum Error {
     #[error("savepoint \"{name}\" does not exist")]
     UndefinedSavepoint { name: String },
 
+    #[error("role \"{name}\" does not exist")]
+    UndefinedRole { name: String },
+
+    #[error("improper qualified name (too many dotted names): {name}")]
+    ImproperName { name: String },
+
+    #[error("no schema has been selected to create in")]
+    NoSchema,
+
+    #[error("permission denied to create \"{schema}.{relation}\"")]
+    SystemSchema { schema: String, relation: String },
+
+    #[error("relation \"{name}\" already exists")]
+    DuplicateRelation { name: String },
+
+    /// Something of another kind has this name.
+    #[error("\"{name}\" is not a {expected}")]
+    WrongRelation { name: String, expected: &'static str, hint: Option<&'static str> },
+
+    /// In DDL, which says what it looked for.
+    #[error("{kind} \"{name}\" does not exist")]
+    UndefinedRelation { kind: &'static str, name: String },
+
+    #[error("there is no parameter ${number}")]
+    UndefinedParameter { number: usize },
+
+    #[error("CREATE VIEW specifies more column names than columns")]
+    TooManyColumnNames,
+
+    #[error("column \"{name}\" specified more than once")]
+    DuplicateColumn { name: String },
+
+    /// CREATE OR REPLACE VIEW with other columns.
+    #[error("{message}")]
+    ChangedView { message: String },
+
+    #[error("infinite recursion detected in rules for relation \"{name}\"")]
+    RecursiveView { name: String },
+
+    #[error("view \"{name}\" has more columns than its query has now")]
+    OutdatedView { name: String },
+
+    #[error("schema \"{name}\" already exists")]
+    DuplicateSchema { name: String },
+
+    #[error("unacceptable schema name \"{name}\"")]
+    ReservedSchemaName { name: String },
+
+    #[error("cannot drop {what} because other objects depend on it")]
+    Dependents { what: String, dependents: Vec<String> },
+
+    /// `what`: a schema that PostgreSQL would have made at initdb.
+    #[error("cannot drop {what} because it is required by the database system")]
+    Required { what: String },
+
+    #[error("cannot drop table {table}: it is served from a location that the server was told")]
+    Served { table: String },
+
+    #[error("could not serialize access due to concurrent update")]
+    SerializationFailure,
+
+    #[error("the catalog cannot be used: {0}")]
+    CatalogStore(StoreError),
+
     #[error("{what} is not supported")]
     Unsupported { what: String, hint: Option<String> },
 
@@ -119,6 +184,25 @@ impl Error {
             Self::NoActiveTransaction { .. } => SqlState::NO_ACTIVE_SQL_TRANSACTION,
             Self::ActiveTransaction { .. } => SqlState::ACTIVE_SQL_TRANSACTION,
             Self::UndefinedSavepoint { .. } => SqlState::INVALID_SAVEPOINT_SPECIFICATION,
+            Self::NoSchema => SqlState::INVALID_SCHEMA_NAME,
+            Self::SystemSchema { .. } => SqlState::INSUFFICIENT_PRIVILEGE,
+            Self::DuplicateRelation { .. } => SqlState::DUPLICATE_TABLE,
+            Self::WrongRelation { .. } => SqlState::WRONG_OBJECT_TYPE,
+            Self::UndefinedRelation { .. } => SqlState::UNDEFINED_TABLE,
+            Self::UndefinedParameter { .. } => SqlState::UNDEFINED_PARAMETER,
+            Self::TooManyColumnNames => SqlState::SYNTAX_ERROR,
+            Self::DuplicateColumn { .. } => SqlState::DUPLICATE_COLUMN,
+            Self::ChangedView { .. } => SqlState::INVALID_TABLE_DEFINITION,
+            Self::RecursiveView { .. } => SqlState::INVALID_OBJECT_DEFINITION,
+            Self::OutdatedView { .. } => SqlState::UNDEFINED_COLUMN,
+            Self::UndefinedRole { .. } => SqlState::UNDEFINED_OBJECT,
+            Self::ImproperName { .. } => SqlState::SYNTAX_ERROR,
+            Self::DuplicateSchema { .. } => SqlState::DUPLICATE_SCHEMA,
+            Self::ReservedSchemaName { .. } => SqlState::RESERVED_NAME,
+            Self::Dependents { .. } | Self::Required { .. } => SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+            Self::Served { .. } => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Self::SerializationFailure => SqlState::SERIALIZATION_FAILURE,
+            Self::CatalogStore(_) => SqlState::IO_ERROR,
             Self::Unsupported { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::QueryCanceled | Self::StatementTimeout => SqlState::QUERY_CANCELED,
             Self::Classified { sql_state, .. } => *sql_state,
@@ -132,6 +216,9 @@ impl Error {
             Self::Syntax { expected, .. } | Self::SyntaxAtEnd { expected, .. } => {
                 expected.as_ref().map(|expected| format!("Expected {expected}."))
             }
+            Self::SystemSchema { .. } => Some("System catalog modifications are currently disallowed.".into()),
+            Self::ReservedSchemaName { .. } => Some("The prefix \"pg_\" is reserved for system schemas.".into()),
+            Self::Dependents { dependents, .. } => Some(dependents.join("\n")),
             Self::Classified { detail, .. } => detail.clone(),
             _ => None,
         }
@@ -151,6 +238,11 @@ impl Error {
             | Self::InvalidSetting { hint, .. }
             | Self::Unsupported { hint, .. }
             | Self::Classified { hint, .. } => hint.clone(),
+            Self::Dependents { .. } => Some("Use DROP ... CASCADE to drop the dependent objects too.".into()),
+            Self::WrongRelation { hint, .. } => hint.map(str::to_owned),
+            Self::OutdatedView { .. } => Some("Make it again with CREATE OR REPLACE VIEW.".into()),
+            Self::Served { .. } => Some("Start the server without this location.".into()),
+            Self::SerializationFailure => Some("Run the transaction again.".into()),
             Self::TooDeep { .. } => Some("Split the statement, for instance with WITH.".into()),
             _ => None,
         }
@@ -173,6 +265,15 @@ impl Error {
 impl From<engine::Error> for Error {
     fn from(error: engine::Error) -> Self {
         classify::engine_error(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::SerializationFailure,
+            error => Self::CatalogStore(error),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod output_names;
 mod parameters;
 mod row_subqueries;
 mod standard_forms;
+mod views;
 
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
 use decorrelate::decorrelate_rest;
 pub(crate) use aside::aside;
 pub(crate) use parameters::bind;
+use context::SearchPath;
+use views::Views;
 
 /// A query planned for one target.
 pub(crate) struct PlannedQuery {
@@ -52,11 +55,22 @@ pub(crate) struct PlannedQuery {
     pub catalog_version: u64,
     /// It reads system tables only, which no executor has.
     pub only_catalog: bool,
+    /// Oids of the tables and views that it names.
+    pub relations: Vec<u32>,
 }
 
 /// A state for planning a statement of this session against `snapshot`, to be run in this process.
 pub(crate) fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> SessionState {
     session.sessions().engine.local_state(catalogs(session, snapshot), |config| configure(config, session, snapshot))
+}
+
+/// The same with other schemas to look names up in than the session's.
+fn session_state_in(session: &Session, snapshot: &Arc<CatalogSnapshot>, search_path: &[String]) -> SessionState {
+    let engine = &session.sessions().engine;
+    engine.local_state(catalogs(session, snapshot), |config| {
+        configure(config, session, snapshot);
+        set_search_path(config, search_path, snapshot);
+    })
 }
 
 /// The same for physical plans of the cluster.
@@ -74,7 +88,6 @@ fn configure(config: &mut SessionConfig, session: &Session, snapshot: &CatalogSn
     session.settings(|settings| {
         let options = config.options_mut();
         options.catalog.default_catalog = snapshot.database.clone();
-        options.catalog.default_schema = default_schema(&settings.search_path(session.user()), snapshot);
         options.execution.time_zone = Some(settings.time_zone().to_owned());
         for (name, value) in settings.datafusion_options() {
             // SET has checked the value.
@@ -83,19 +96,34 @@ fn configure(config: &mut SessionConfig, session: &Session, snapshot: &CatalogSn
             }
         }
     });
+    set_search_path(config, &session.settings(|settings| settings.search_path(session.user())), snapshot);
 }
 
-/// The first schema of the search path that exists.
-fn default_schema(search_path: &[String], snapshot: &CatalogSnapshot) -> String {
-    let found = search_path.iter().find(|name| snapshot.schema(name).is_some());
-    found.cloned().unwrap_or_else(|| crate::catalog::PUBLIC_SCHEMA.to_owned())
+fn set_search_path(config: &mut SessionConfig, search_path: &[String], snapshot: &CatalogSnapshot) {
+    let path: Vec<String> = search_path.iter().filter(|name| snapshot.schema(name).is_some()).cloned().collect();
+    let first = path.first().cloned().unwrap_or_else(|| crate::catalog::PUBLIC_SCHEMA.to_owned());
+    config.options_mut().catalog.default_schema = first;
+    config.set_extension(Arc::new(SearchPath(path)));
 }
 
 /// Plans a query of `statement`, which may be inside EXPLAIN or COPY.
 pub(crate) async fn plan_query(
     session: &Session,
     state: &SessionState,
-    snapshot: &CatalogSnapshot,
+    snapshot: &Arc<CatalogSnapshot>,
+    statement: &Statement,
+    query: &ast::Statement,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
+    plan_query_of(&[], session, state, snapshot, statement, query, declared).await
+}
+
+/// The same for the query of the last of `views`, which the others name, one the next.
+async fn plan_query_of(
+    views: &[u32],
+    session: &Session,
+    state: &SessionState,
+    snapshot: &Arc<CatalogSnapshot>,
     statement: &Statement,
     query: &ast::Statement,
     declared: &[Option<DataType>],
@@ -118,7 +146,9 @@ pub(crate) async fn plan_query(
     if is_postgres {
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
-    let mut logical = parameters::plan(state, is_postgres.then_some(system), query, declared).await.map_err(fail)?;
+    let Views { sources, relations, only_catalog } = Box::pin(views::plan(views, session, state, snapshot, &query)).await?;
+    let system_functions = is_postgres.then_some(system);
+    let mut logical = parameters::plan(state, system_functions, query, declared, sources).await.map_err(fail)?;
     if uses.needs_finish() {
         logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;
     }
@@ -139,7 +169,8 @@ pub(crate) async fn plan_query(
         origins,
         parameter_types,
         catalog_version: snapshot.version,
-        only_catalog: uses.only_catalog(),
+        only_catalog: uses.only_catalog() || only_catalog,
+        relations,
     })
 }
 

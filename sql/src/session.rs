@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::catalog::CatalogSnapshot;
+use crate::catalog::object::Change;
+use crate::catalog::store::StoreError;
 use crate::error::{Error, Result};
 use crate::parser::{self, Dialect, Statement};
 use crate::response::{Notice, Response};
@@ -35,6 +37,8 @@ pub use transaction::TransactionStatus;
 
 /// One client cannot exhaust memory with statements it never deallocates.
 const PREPARED_STATEMENTS_MAX: usize = 10_000;
+/// How often a statement tries to change the catalog while others do.
+const CATALOG_ATTEMPTS_MAX: u32 = 20;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(Uuid);
@@ -145,9 +149,40 @@ impl Session {
         &self.sessions
     }
 
-    /// The tables there are now.
+    /// What a statement can name that starts now.
     pub fn catalog(&self) -> Arc<CatalogSnapshot> {
-        self.sessions.catalog.snapshot()
+        self.transaction.lock().catalog(|| self.sessions.catalog.snapshot())
+    }
+
+    /// Reads what other servers have changed, unless the transaction block goes on with what it has seen.
+    pub(crate) async fn refresh_catalog(&self) -> Result<()> {
+        match self.transaction_status() {
+            TransactionStatus::Idle => Ok(self.sessions.catalog.refresh().await?),
+            TransactionStatus::InTransaction | TransactionStatus::Failed => Ok(()),
+        }
+    }
+
+    /// Changes the catalog: at once, or when the transaction block commits. `changes` is asked once more for each time that
+    /// somebody else was faster.
+    pub(crate) async fn change_catalog(&self, changes: impl Fn(&CatalogSnapshot) -> Result<Vec<Change>>) -> Result<()> {
+        if self.transaction_status() != TransactionStatus::Idle {
+            let changes = changes(&self.catalog())?;
+            self.transaction.lock().change_catalog(&changes);
+            return Ok(());
+        }
+        let catalog = &self.sessions.catalog;
+        let mut attempts = CATALOG_ATTEMPTS_MAX;
+        loop {
+            let changes = changes(&catalog.snapshot())?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            attempts -= 1;
+            match catalog.commit(&changes).await {
+                Err(StoreError::Conflict) if attempts > 0 => catalog.refresh().await?,
+                committed => return Ok(committed?),
+            }
+        }
     }
 
     /// Parses a whole text. A syntax error anywhere in it runs nothing.
@@ -180,7 +215,11 @@ impl Session {
             self.check_transaction(prepared.statement())?;
             statement::execute(self, prepared, parameters).await
         };
-        match run.until_canceled(execute).await {
+        let outcome = match statement::changes_catalog(prepared.statement()) {
+            true => execute.await,
+            false => run.until_canceled(execute).await,
+        };
+        match outcome {
             Ok(response) => Ok(run.wrap(response)),
             Err(error) => {
                 self.statement_failed();

@@ -1,8 +1,16 @@
 //! One statement: what kind it is, how it is planned, and the one `match` that executes it.
 
+mod alter_schema;
+mod comment;
 mod copy_to;
+mod create_schema;
+mod create_view;
 mod discard;
+mod drop_objects;
+mod drop_schema;
+mod drop_view;
 mod explain;
+mod names;
 mod prepare;
 mod select;
 mod set;
@@ -18,9 +26,10 @@ use datafusion::sql::sqlparser::ast;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
-use crate::response::Response;
+use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
+use crate::sql_state::SqlState;
 
 /// Plans a statement.
 pub(crate) async fn prepare(
@@ -66,6 +75,9 @@ pub(crate) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     let Some(ast) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
+    if changes_catalog(prepared.statement()) {
+        session.refresh_catalog().await?;
+    }
     use ast::Statement as S;
     match ast {
         S::Query(_) => select::execute(session, prepared, parameters).await,
@@ -80,8 +92,8 @@ pub(crate) async fn execute(
         S::UNLISTEN { .. } => Ok(command("UNLISTEN")),
         S::Discard { object_type } => discard::discard(session, object_type),
         S::StartTransaction { modes, begin, .. } => transaction::begin(session, modes, *begin),
-        S::Commit { chain, .. } => transaction::commit(session, *chain),
-        S::Rollback { chain, savepoint: None } => transaction::rollback(session, *chain),
+        S::Commit { chain, .. } => transaction::commit(session, *chain).await,
+        S::Rollback { chain, savepoint: None } => transaction::rollback(session, *chain).await,
         S::Rollback { savepoint: Some(name), .. } => transaction::rollback_to(session, name),
         S::Savepoint { name } => transaction::savepoint(session, name),
         S::ReleaseSavepoint { name } => transaction::release(session, name),
@@ -90,12 +102,39 @@ pub(crate) async fn execute(
         }
         S::Execute { .. } => prepare::execute(session, ast).await,
         S::Deallocate { name, .. } => prepare::deallocate(session, name),
+        S::CreateSchema { .. } => create_schema::create_schema(session, ast).await,
+        S::AlterSchema(alter) => alter_schema::alter_schema(session, alter).await,
+        S::Drop { object_type: ast::ObjectType::Schema, if_exists, names, cascade, .. } => {
+            drop_schema::drop_schema(session, names, *if_exists, *cascade).await
+        }
+        S::CreateView(create) => create_view::create_view(session, create).await,
+        S::Drop { object_type: ast::ObjectType::View, if_exists, names, cascade, .. } => {
+            drop_view::drop_view(session, names, *if_exists, *cascade).await
+        }
+        S::Comment { object_type, object_name, comment: text, .. } => {
+            comment::comment(session, *object_type, object_name, text.as_deref()).await
+        }
         other => Err(Error::Unsupported { what: describe(other), hint: unsupported_hint(other) }),
     }
 }
 
 fn command(tag: &str) -> Response {
     Response::Command { tag: tag.to_owned(), rows: None }
+}
+
+/// A statement does nothing because of `reason`, and that is what was asked for.
+fn skipped(session: &Session, sql_state: SqlState, reason: &Error) {
+    let message = format!("{reason}, skipping");
+    session.notify(Notice { severity: Severity::Notice, sql_state, message, detail: None, hint: None });
+}
+
+/// Whether a statement changes what is shared and kept. It is not cancelled: whether it was done must be known.
+pub(crate) fn changes_catalog(statement: &Statement) -> bool {
+    use ast::Statement as S;
+    matches!(
+        statement.ast.as_deref(),
+        Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::CreateView(_) | S::Drop { .. } | S::Comment { .. })
+    )
 }
 
 /// A word for logs and metrics.
@@ -110,6 +149,7 @@ pub(crate) fn kind(statement: &Statement) -> &'static str {
         Some(S::ShowVariable { .. }) => "show",
         Some(S::Prepare { .. } | S::Execute { .. } | S::Deallocate { .. }) => "prepare",
         Some(_) if statement.is_transaction_control() => "transaction",
+        Some(_) if changes_catalog(statement) => "definition",
         Some(_) => "other",
     }
 }
@@ -140,7 +180,7 @@ fn unsupported_hint(statement: &ast::Statement) -> Option<String> {
     use ast::Statement as S;
     let writes = matches!(
         statement,
-        S::Insert(_) | S::Update(_) | S::Delete(_) | S::CreateTable(_) | S::CreateView { .. } | S::Merge(_) | S::Truncate(_) | S::Drop { .. }
+        S::Insert(_) | S::Update(_) | S::Delete(_) | S::CreateTable(_) | S::Merge(_) | S::Truncate(_) | S::Drop { .. }
     );
     writes.then(|| "Tables are served read-only from the locations given on the command line.".to_owned())
 }

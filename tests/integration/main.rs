@@ -3,6 +3,7 @@
 
 mod bad_sql;
 mod cancel;
+mod catalog;
 mod client;
 mod cluster;
 mod cut;

@@ -8,7 +8,7 @@ mod arrow_text;
 mod binary_text;
 mod flight;
 mod postgres;
-mod postgresql15;
+pub mod postgresql15;
 mod text;
 
 use std::fmt;

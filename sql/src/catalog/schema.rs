@@ -10,5 +10,6 @@ pub struct Schema {
     pub oid: u32,
     pub name: String,
     pub owner: String,
+    pub comment: Option<String>,
     pub tables: BTreeMap<String, Arc<Table>>,
 }

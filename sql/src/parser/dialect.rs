@@ -2,10 +2,13 @@
 
 mod bounded;
 
+use serde::{Deserialize, Serialize};
+
 use bounded::BoundedPostgres;
 
 /// Chosen by the front end when it opens a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// PostgreSQL's grammar and meaning.
     Postgres,

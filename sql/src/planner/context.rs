@@ -26,11 +26,36 @@ pub(super) struct StatementContext<'a> {
     tables: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
 }
 
+/// The schemas in which names without one are looked up, in this order. All of them exist.
+#[derive(Debug)]
+pub(super) struct SearchPath(pub(super) Vec<String>);
+
+/// What a name in a statement means.
+pub(super) fn resolve(state: &SessionState, reference: TableReference) -> ResolvedTableReference {
+    let catalog = &state.config_options().catalog;
+    if let TableReference::Bare { table } = &reference
+        && let Some(path) = state.config().get_extension::<SearchPath>()
+        && let Some(provider) = state.catalog_list().catalog(&catalog.default_catalog)
+    {
+        let has_it = |name: &&String| provider.schema(name).is_some_and(|schema| schema.table_exist(table));
+        if let Some(schema) = path.0.iter().find(has_it) {
+            return reference.resolve(&catalog.default_catalog, schema);
+        }
+    }
+    reference.resolve(&catalog.default_catalog, &catalog.default_schema)
+}
+
 impl<'a> StatementContext<'a> {
-    pub(super) async fn new(state: &'a SessionState, system: Option<&'a System>, statement: &Statement) -> Result<Self> {
-        let mut context = Self { state, system, tables: HashMap::new() };
+    /// The views that the statement names are there already.
+    pub(super) async fn new(
+        state: &'a SessionState,
+        system: Option<&'a System>,
+        statement: &Statement,
+        views: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
+    ) -> Result<Self> {
+        let mut context = Self { state, system, tables: views };
         for reference in state.resolve_table_references(statement)? {
-            let resolved = context.resolve(reference);
+            let resolved = resolve(state, reference);
             if context.tables.contains_key(&resolved) {
                 continue;
             }
@@ -43,16 +68,11 @@ impl<'a> StatementContext<'a> {
         }
         Ok(context)
     }
-
-    fn resolve(&self, reference: TableReference) -> ResolvedTableReference {
-        let catalog = &self.state.config_options().catalog;
-        reference.resolve(&catalog.default_catalog, &catalog.default_schema)
-    }
 }
 
 impl ContextProvider for StatementContext<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        let name = self.resolve(name);
+        let name = resolve(self.state, name);
         self.tables.get(&name).cloned().ok_or_else(|| DataFusionError::Plan(format!("table '{name}' not found")))
     }
 

@@ -1,15 +1,15 @@
 //! Parameters `$1`, `$2`, …: their types while planning, their values when a plan is run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{ParamValues, ScalarValue, internal_err};
+use datafusion::common::{ParamValues, ResolvedTableReference, ScalarValue, internal_err};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::Placeholder;
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TryCast};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TableSource, TryCast};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
@@ -28,9 +28,10 @@ pub(super) async fn plan(
     system: Option<&System>,
     query: ast::Statement,
     declared: &[Option<DataType>],
+    views: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
 ) -> DataFusionResult<LogicalPlan> {
     let statement = DataFusionStatement::Statement(Box::new(query));
-    let context = StatementContext::new(state, system, &statement).await?;
+    let context = StatementContext::new(state, system, &statement, views).await?;
     let DataFusionStatement::Statement(query) = statement else {
         return internal_err!("a statement changed its kind");
     };

@@ -19,28 +19,33 @@ pub(super) fn begin(session: &Arc<Session>, modes: &[TransactionMode], is_begin:
     Ok(done(if is_begin { "BEGIN" } else { "START TRANSACTION" }))
 }
 
-pub(super) fn commit(session: &Arc<Session>, chain: bool) -> Result<Response> {
-    end(session, chain, true, "COMMIT")
+pub(super) async fn commit(session: &Arc<Session>, chain: bool) -> Result<Response> {
+    end(session, chain, true, "COMMIT").await
 }
 
-pub(super) fn rollback(session: &Arc<Session>, chain: bool) -> Result<Response> {
-    end(session, chain, false, "ROLLBACK")
+pub(super) async fn rollback(session: &Arc<Session>, chain: bool) -> Result<Response> {
+    end(session, chain, false, "ROLLBACK").await
 }
 
-fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Result<Response> {
+async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Result<Response> {
     if chain {
         return Err(Error::unsupported("AND CHAIN"));
     }
-    let Some((committed, before)) = session.transaction(|transaction| transaction.end(commit)) else {
+    let Some(ended) = session.transaction(|transaction| transaction.end(commit)) else {
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return Ok(done(tag));
     };
-    session.settings(|settings| match committed {
+    let outcome = match ended.commits && !ended.changes.is_empty() {
+        true => session.sessions().catalog.commit(&ended.changes).await,
+        false => Ok(()),
+    };
+    session.settings(|settings| match ended.commits && outcome.is_ok() {
         true => settings.end_local(),
-        false => *settings = before,
+        false => *settings = ended.settings_at_begin,
     });
+    outcome?;
     // COMMIT of a failed block rolls back, and says so.
-    Ok(done(if committed { "COMMIT" } else { "ROLLBACK" }))
+    Ok(done(if ended.commits { "COMMIT" } else { "ROLLBACK" }))
 }
 
 pub(super) fn savepoint(session: &Arc<Session>, name: &Ident) -> Result<Response> {

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn names_as_postgresql_prints_them() {
-        let snapshot = CatalogSnapshot { database: "d".into(), version: 1, schemas: vec![] };
+        let snapshot = CatalogSnapshot::new("d", vec![]);
         for (oid, modifier, name) in [
             (1043, Some(24), "character varying(20)"),
             (1043, None, "character varying"),

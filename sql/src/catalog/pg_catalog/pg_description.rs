@@ -22,8 +22,10 @@ pub fn comments(source: &Source<'_>) -> Vec<(u32, u32, i64, Value)> {
     let class = |name| data::relation(PG_CATALOG, name).map_or(0, |relation| relation.oid);
     debug_assert_eq!((class("pg_class"), class("pg_namespace")), (PG_CLASS, PG_NAMESPACE));
     let mut comments = vec![(oids::PG_CATALOG_SCHEMA, PG_NAMESPACE, 0, Value::text("system catalog schema"))];
-    if let Some(public) = source.snapshot.schema("public") {
-        comments.push((public.oid, PG_NAMESPACE, 0, Value::text("standard public schema")));
+    for schema in &source.snapshot.schemas {
+        if let Some(comment) = &schema.comment {
+            comments.push((schema.oid, PG_NAMESPACE, 0, Value::text(comment)));
+        }
     }
     for (_, table) in source.snapshot.tables() {
         let comment = table_comment(table);

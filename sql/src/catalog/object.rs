@@ -1,0 +1,114 @@
+//! What the catalog keeps: objects with an oid that never changes, a name, an owner and a definition.
+
+use arrow::datatypes::Schema;
+use serde::{Deserialize, Serialize};
+
+use crate::parser::Dialect;
+
+/// One object as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub oid: u32,
+    /// The schema of what is in one; 0 for others.
+    pub parent: u32,
+    pub name: String,
+    pub owner: String,
+    pub definition: Definition,
+    /// Of the transaction that changed it last; 0 while that has not committed.
+    pub version: u64,
+    pub dropped: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Definition {
+    Schema {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    View(ViewDefinition),
+}
+
+/// A view: its text, which is planned when it is used, and what it was when it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewDefinition {
+    pub query: String,
+    pub dialect: Dialect,
+    /// The schemas in which names of `query` without one are looked up.
+    pub search_path: Vec<String>,
+    pub columns: Schema,
+    /// Oids of the tables and views that `query` names.
+    pub depends_on: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl Definition {
+    /// Objects of one name space and parent have different names.
+    pub fn name_space(&self) -> &'static str {
+        match self {
+            Self::Schema { .. } => "schema",
+            Self::View(_) => "relation",
+        }
+    }
+}
+
+/// An object to be created or changed; dropping it is a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// As it will be.
+    pub object: Object,
+    /// The version of the object that was changed; `None` creates it.
+    pub seen: Option<u64>,
+}
+
+impl Change {
+    /// Makes an object that has never been.
+    pub fn create(oid: u32, parent: u32, name: &str, owner: &str, definition: Definition) -> Self {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        Self { object: Object { oid, parent, name, owner, definition, version: 0, dropped: false }, seen: None }
+    }
+
+    /// `object` after `change`.
+    pub fn alter(object: &Object, change: impl FnOnce(&mut Object)) -> Self {
+        let mut changed = object.clone();
+        change(&mut changed);
+        // One that the same transaction made is made as it is in the end.
+        Self { object: changed, seen: (object.version > 0).then_some(object.version) }
+    }
+
+    pub fn drop(object: &Object) -> Self {
+        Self::alter(object, |object| object.dropped = true)
+    }
+}
+
+/// `changes` after those of the same transaction that came before: one for each object.
+pub fn merge(before: &[Change], changes: &[Change]) -> Vec<Change> {
+    let mut merged: Vec<Change> = before.to_vec();
+    for change in changes {
+        match merged.iter_mut().find(|other| other.object.oid == change.object.oid) {
+            Some(other) => other.object = change.object.clone(),
+            None => merged.push(change.clone()),
+        }
+    }
+    // What was made and dropped has never been.
+    merged.retain(|change| change.seen.is_some() || !change.object.dropped);
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_has_one_change_for_each_object() {
+        let schema = Definition::Schema { comment: None };
+        let create = Change::create(20_000, 0, "a", "me", schema.clone());
+        let rename = Change::alter(&create.object, |object| object.name = "b".into());
+        let stored = Object { version: 7, ..Change::create(20_001, 0, "c", "me", schema).object };
+        let drop = Change::drop(&stored);
+        let merged = merge(&merge(&[], std::slice::from_ref(&create)), &[rename.clone(), drop.clone()]);
+        assert_eq!(merged, [rename.clone(), drop]);
+        assert_eq!(merge(&[create], &[Change::drop(&rename.object)]), []);
+    }
+}

@@ -1,0 +1,143 @@
+//! All objects at one moment.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::object::{Definition, Object};
+use super::pg_catalog::objects::COMMENT;
+use super::view::View;
+use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableKind};
+
+/// All schemas and tables at one moment. Never changes.
+#[derive(Debug)]
+pub struct CatalogSnapshot {
+    pub database: String,
+    /// No two snapshots of a process have the same.
+    pub version: u64,
+    /// In the order of their names.
+    pub schemas: Vec<Arc<Schema>>,
+    /// The version of the store that it has all of.
+    stored_version: u64,
+    objects: BTreeMap<u32, Arc<Object>>,
+    /// Those of `objects` that queries can name.
+    relations: BTreeMap<u32, Arc<Table>>,
+    /// Tables that are not in the store, in the schema that was made as `public`.
+    served: Arc<[Arc<Table>]>,
+}
+
+impl CatalogSnapshot {
+    pub(super) fn new(database: &str, served: Vec<Arc<Table>>) -> Self {
+        Self {
+            database: database.to_owned(),
+            version: next_version(),
+            schemas: vec![],
+            stored_version: 0,
+            objects: BTreeMap::new(),
+            relations: BTreeMap::new(),
+            served: served.into(),
+        }
+    }
+
+    /// The snapshot with `changed` objects as they are now.
+    pub(crate) fn with(&self, changed: impl IntoIterator<Item = Object>, stored_version: u64) -> Self {
+        let (mut objects, mut relations) = (self.objects.clone(), self.relations.clone());
+        for object in changed {
+            relations.remove(&object.oid);
+            if object.dropped {
+                objects.remove(&object.oid);
+                continue;
+            }
+            if let Some(table) = relation(&object) {
+                relations.insert(object.oid, Arc::new(table));
+            }
+            objects.insert(object.oid, Arc::new(object));
+        }
+        let schemas = schemas(&objects, &relations, &self.served);
+        let (database, served) = (self.database.clone(), Arc::clone(&self.served));
+        Self { database, version: next_version(), schemas, stored_version, objects, relations, served }
+    }
+
+    pub(crate) fn stored_version(&self) -> u64 {
+        self.stored_version
+    }
+
+    /// An object of the store.
+    pub(crate) fn object(&self, oid: u32) -> Option<&Arc<Object>> {
+        self.objects.get(&oid)
+    }
+
+    /// `object` and what cannot be without it: what is in a schema, and views of a table.
+    pub(crate) fn with_dependents(&self, oids: &[u32]) -> Vec<u32> {
+        let mut all = oids.to_vec();
+        let mut known = 0;
+        while known < all.len() {
+            known = all.len();
+            let depends = |object: &Object| match &object.definition {
+                Definition::View(view) => all.contains(&object.parent) || view.depends_on.iter().any(|oid| all.contains(oid)),
+                Definition::Schema { .. } => false,
+            };
+            let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
+            for oid in more {
+                if !all.contains(&oid) {
+                    all.push(oid);
+                }
+            }
+        }
+        all
+    }
+
+    pub fn schema(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas.iter().find(|schema| schema.name == name)
+    }
+
+    /// Every table, with its schema.
+    pub fn tables(&self) -> impl Iterator<Item = (&Arc<Schema>, &Arc<Table>)> {
+        self.schemas.iter().flat_map(|schema| schema.tables.values().map(move |table| (schema, table)))
+    }
+}
+
+fn next_version() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+fn schemas(
+    objects: &BTreeMap<u32, Arc<Object>>,
+    relations: &BTreeMap<u32, Arc<Table>>,
+    served: &[Arc<Table>],
+) -> Vec<Arc<Schema>> {
+    let mut tables: BTreeMap<u32, BTreeMap<String, Arc<Table>>> = BTreeMap::new();
+    let stored = relations.values().filter_map(|table| Some((objects.get(&table.oid)?.parent, table)));
+    for (schema, table) in stored.chain(served.iter().map(|table| (PUBLIC_SCHEMA_OID, table))) {
+        tables.entry(schema).or_default().insert(table.name.clone(), Arc::clone(table));
+    }
+    let mut by_name = BTreeMap::new();
+    for object in objects.values() {
+        let Definition::Schema { comment } = &object.definition else { continue };
+        let tables = tables.remove(&object.oid).unwrap_or_default();
+        let (name, owner) = (object.name.clone(), object.owner.clone());
+        let schema = Schema { oid: object.oid, name: name.clone(), owner, comment: comment.clone(), tables };
+        by_name.insert(name, Arc::new(schema));
+    }
+    by_name.into_values().collect()
+}
+
+fn relation(object: &Object) -> Option<Table> {
+    let Definition::View(view) = &object.definition else { return None };
+    let mut metadata = HashMap::new();
+    if let Some(comment) = &view.comment {
+        metadata.insert(COMMENT.to_owned(), comment.clone());
+    }
+    let schema = Arc::new(view.columns.clone().with_metadata(metadata));
+    Some(Table {
+        oid: object.oid,
+        name: object.name.clone(),
+        kind: TableKind::View,
+        schema: Arc::clone(&schema),
+        location: None,
+        provider: Arc::new(View { schema, query: view.query.clone() }),
+        row_count: None,
+        size_bytes: None,
+    })
+}

@@ -1,0 +1,43 @@
+//! `ALTER SCHEMA`.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{AlterSchema, AlterSchemaOperation};
+
+use super::command;
+use super::names::{owner, schema_name};
+use crate::catalog::information_schema::INFORMATION_SCHEMA;
+use crate::catalog::object::Change;
+use crate::error::{Error, Result};
+use crate::response::Response;
+use crate::session::Session;
+
+pub(super) async fn alter_schema(session: &Arc<Session>, alter: &AlterSchema) -> Result<Response> {
+    let [operation] = alter.operations.as_slice() else { return Err(Error::unsupported("ALTER SCHEMA with several changes")) };
+    let snapshot = session.catalog();
+    let name = schema_name(&alter.name, &snapshot)?;
+    let (new_name, new_owner) = match operation {
+        AlterSchemaOperation::Rename { name } => (Some(schema_name(name, &snapshot)?), None),
+        AlterSchemaOperation::OwnerTo { owner: role } => (None, Some(owner(session, role)?)),
+        other => return Err(Error::unsupported(format!("ALTER SCHEMA … {other}"))),
+    };
+    session
+        .change_catalog(|snapshot| {
+            let schema = snapshot.schema(&name).and_then(|schema| snapshot.object(schema.oid));
+            let schema = schema.ok_or_else(|| Error::UndefinedSchema { name: name.clone() })?;
+            if let Some(new_name) = &new_name {
+                if new_name.starts_with("pg_") {
+                    return Err(Error::ReservedSchemaName { name: new_name.clone() });
+                }
+                if snapshot.schema(new_name).is_some() || new_name == INFORMATION_SCHEMA {
+                    return Err(Error::DuplicateSchema { name: new_name.clone() });
+                }
+            }
+            Ok(vec![Change::alter(schema, |schema| {
+                schema.name = new_name.clone().unwrap_or_else(|| schema.name.clone());
+                schema.owner = new_owner.clone().unwrap_or_else(|| schema.owner.clone());
+            })])
+        })
+        .await?;
+    Ok(command("ALTER SCHEMA"))
+}

@@ -1,0 +1,54 @@
+//! `COMMENT ON`.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName};
+
+use super::command;
+use super::names::{relation, schema_name, unquoted};
+use crate::catalog::object::{Change, Definition};
+use crate::catalog::{CatalogSnapshot, TableKind};
+use crate::error::{Error, Result};
+use crate::response::Response;
+use crate::session::Session;
+
+/// No text, or an empty one, removes the comment.
+pub(super) async fn comment(
+    session: &Arc<Session>,
+    object: CommentObject,
+    name: &ObjectName,
+    text: Option<&str>,
+) -> Result<Response> {
+    let find = match object {
+        CommentObject::Schema => schema_oid,
+        CommentObject::View => view_oid,
+        _ => return Err(Error::unsupported(format!("COMMENT ON {object}"))),
+    };
+    let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
+    session
+        .change_catalog(|snapshot| {
+            let object = snapshot.object(find(session, name, snapshot)?);
+            let object = object.ok_or_else(|| Error::unsupported("a comment on what the catalog does not keep"))?;
+            Ok(vec![Change::alter(object, |object| match &mut object.definition {
+                Definition::Schema { comment } => comment.clone_from(&text),
+                Definition::View(view) => view.comment.clone_from(&text),
+            })])
+        })
+        .await?;
+    Ok(command("COMMENT"))
+}
+
+fn schema_oid(_: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
+    let name = schema_name(name, snapshot)?;
+    let schema = snapshot.schema(&name).ok_or(Error::UndefinedSchema { name })?;
+    Ok(schema.oid)
+}
+
+fn view_oid(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
+    let undefined = || Error::UndefinedTable { name: unquoted(name), nearest: None, position: None };
+    let table = relation(session, name, snapshot)?.ok_or_else(undefined)?;
+    match table.kind {
+        TableKind::View => Ok(table.oid),
+        _ => Err(Error::WrongRelation { name: table.name.clone(), expected: "view", hint: None }),
+    }
+}

@@ -1,0 +1,62 @@
+//! What all kinds of `DROP` have in common: what depends on an object goes with it, or keeps it.
+
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::object::{Change, Definition, Object};
+use crate::error::{Error, Result};
+use crate::response::{Notice, Severity};
+use crate::session::Session;
+use crate::sql_state::SqlState;
+
+/// The changes that drop `oids`, and with `cascade` what depends on them.
+pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: &[u32], cascade: bool) -> Result<Vec<Change>> {
+    let all: Vec<&Object> = snapshot.with_dependents(oids).iter().filter_map(|oid| snapshot.object(*oid)).map(AsRef::as_ref).collect();
+    let (wanted, dependents): (Vec<&Object>, Vec<&Object>) = all.iter().partition(|object| oids.contains(&object.oid));
+    if !dependents.is_empty() && !cascade {
+        let what = match wanted.as_slice() {
+            [object] => described(session, snapshot, object),
+            _ => "desired object(s)".into(),
+        };
+        let because = |dependent: &&Object| {
+            let on = all.iter().find(|object| depends(dependent, object));
+            let on = on.map_or_else(String::new, |object| described(session, snapshot, object));
+            format!("{} depends on {on}", described(session, snapshot, dependent))
+        };
+        return Err(Error::Dependents { what, dependents: dependents.iter().map(because).collect() });
+    }
+    if !dependents.is_empty() {
+        let names: Vec<String> = dependents.iter().map(|object| described(session, snapshot, object)).collect();
+        let (message, detail) = match names.as_slice() {
+            [name] => (format!("drop cascades to {name}"), None),
+            names => {
+                let lines: Vec<String> = names.iter().map(|name| format!("drop cascades to {name}")).collect();
+                (format!("drop cascades to {} other objects", names.len()), Some(lines.join("\n")))
+            }
+        };
+        let sql_state = SqlState::SUCCESSFUL_COMPLETION;
+        session.notify(Notice { severity: Severity::Notice, sql_state, message, detail, hint: None });
+    }
+    Ok(all.into_iter().map(Change::drop).collect())
+}
+
+fn depends(dependent: &Object, object: &Object) -> bool {
+    match &dependent.definition {
+        Definition::View(view) => dependent.parent == object.oid || view.depends_on.contains(&object.oid),
+        Definition::Schema { .. } => false,
+    }
+}
+
+/// Such as `view sales.orders`, with the schema where the search path does not lead there.
+fn described(session: &Session, snapshot: &CatalogSnapshot, object: &Object) -> String {
+    match &object.definition {
+        Definition::Schema { .. } => format!("schema {}", object.name),
+        Definition::View(_) => {
+            let path = session.settings(|settings| settings.search_path(session.user()));
+            let first = path.iter().filter_map(|name| snapshot.schema(name)).find(|schema| schema.tables.contains_key(&object.name));
+            match (first, snapshot.object(object.parent)) {
+                (Some(schema), _) if schema.oid == object.parent => format!("view {}", object.name),
+                (_, Some(schema)) => format!("view {}.{}", schema.name, object.name),
+                (_, None) => format!("view {}", object.name),
+            }
+        }
+    }
+}
