@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::any::{AnyPoolOptions, AnyRow};
@@ -13,6 +14,8 @@ use super::object::{Change, Object};
 
 /// Statements of one server at a time; more wait.
 const CONNECTIONS_MAX: u32 = 4;
+/// How long a statement waits for a connection, and a server that starts for a database that does not answer.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the catalog could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,8 @@ impl CatalogStore {
 
     async fn open(url: &str, settings: &'static str) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        let options = AnyPoolOptions::new().max_connections(CONNECTIONS_MAX).after_connect(move |connection, _| {
+        let options = AnyPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(CONNECTION_TIMEOUT);
+        let options = options.after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(settings).await?;
                 Ok(())
