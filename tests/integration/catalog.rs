@@ -89,6 +89,29 @@ async fn of_two_transactions_that_change_the_same_one_fails() {
 }
 
 #[tokio::test]
+async fn views_of_views_end_somewhere() {
+    let server = Server::start::<&str>(&[]);
+    let client = connect(server.postgres()).await;
+    client.batch_execute("CREATE VIEW v0 AS SELECT 1 AS a").await.unwrap();
+    let mut depth = 0;
+    let error = loop {
+        let sql = format!("CREATE VIEW v{} AS SELECT a FROM v{depth}", depth + 1);
+        match client.batch_execute(&sql).await {
+            Ok(()) => depth += 1,
+            Err(error) => break error,
+        }
+        assert!(depth < 1_000);
+    };
+    assert_eq!(error.code(), Some(&SqlState::STATEMENT_TOO_COMPLEX), "{error}");
+    assert!(depth > 20, "{depth}");
+    assert_eq!(value(&client, &format!("SELECT a FROM v{}", depth - 1)).await.as_deref(), Some("1"));
+    // One that comes to read itself.
+    let error = client.batch_execute("CREATE OR REPLACE VIEW v0 AS SELECT a FROM v3").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::INVALID_OBJECT_DEFINITION), "{error}");
+    assert_eq!(value(&client, "SELECT a FROM v3").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
 async fn servers_share_a_catalog() {
     let Some(database) = Cluster::start() else {
         eprintln!("skipped: PostgreSQL 15 is not installed");

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::parser;
 use crate::session::Session;
 
+/// Views that read views that read views: each is planned within the planning of the one before.
+const DEPTH_MAX: usize = 32;
+
 /// What a statement names.
 pub(super) struct Views {
     pub(super) sources: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
@@ -53,6 +56,9 @@ pub(super) async fn plan(
         }
         if within.contains(&table.oid) {
             return Err(Error::RecursiveView { name: table.name.clone() });
+        }
+        if within.len() >= DEPTH_MAX {
+            return Err(Error::TooDeep { depth_max: DEPTH_MAX });
         }
         let (logical, only_catalog) = plan_view(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
         views.only_catalog &= only_catalog;

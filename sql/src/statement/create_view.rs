@@ -28,6 +28,7 @@ pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> 
     let created = session.change_catalog(|snapshot| {
         let undefined = || Error::UndefinedSchema { name: schema.clone() };
         let schema: &CatalogSchema = snapshot.schema(&schema).ok_or_else(undefined)?;
+        let depends_on = &definition.depends_on;
         let definition = Definition::View(definition.clone());
         let Some(existing) = schema.tables.get(&name) else {
             return Ok(vec![Change::create(oid, schema.oid, &name, session.user(), definition)]);
@@ -38,6 +39,10 @@ pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> 
         let view = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::View(_)));
         let view: &Object = view.ok_or_else(|| Error::WrongRelation { name: name.clone(), expected: "view", hint: None })?;
         replaces(snapshot, &existing.schema, &definition)?;
+        let dependents = snapshot.with_dependents(&[view.oid]);
+        if depends_on.iter().any(|oid| dependents.contains(oid)) {
+            return Err(Error::RecursiveView { name: name.clone() });
+        }
         Ok(vec![Change::alter(view, |view| view.definition = definition)])
     });
     match created.await {
