@@ -6,15 +6,8 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Owner};
 
 use crate::catalog::{CatalogSnapshot, Table};
 use crate::error::{Error, Result};
+pub(super) use crate::planner::output_names::folded;
 use crate::session::Session;
-
-/// A name as it is kept: in lower case unless it was quoted.
-pub(super) fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
-}
 
 /// A name as messages show it.
 pub(super) fn unquoted(name: &ObjectName) -> String {

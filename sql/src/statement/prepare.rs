@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{self, Ident, ObjectName};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
+use crate::planner::output_names::folded;
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::prepared::PreparedStatement;
@@ -73,13 +74,6 @@ fn find(session: &Arc<Session>, execute: &ast::Statement) -> Result<PreparedStat
     };
     let name = parts.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default();
     session.prepared(&name).ok_or(Error::UndefinedPreparedStatement { name })
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
 }
 
 /// The Arrow type that the planner gives a SQL type.
