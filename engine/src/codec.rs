@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
 use datafusion::common::internal_err;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -15,6 +15,7 @@ use datafusion_proto::protobuf::PhysicalPlanNode;
 
 use crate::broadcast_side::BroadcastExec;
 use crate::task_join::TaskJoinExec;
+use crate::write::WriteExec;
 
 /// The codec of logical plans sent to a scheduler.
 pub fn logical_codec() -> Arc<dyn LogicalExtensionCodec> {
@@ -30,6 +31,8 @@ pub fn physical_codec() -> Arc<dyn PhysicalExtensionCodec> {
 const BROADCAST: &[u8] = b"arbalest.broadcast";
 /// A [`TaskJoinExec`]; its join follows, with empty inputs.
 const TASK_JOIN: &[u8] = b"arbalest.task_join";
+/// A [`WriteExec`]; its target follows, as JSON.
+const WRITE: &[u8] = b"arbalest.write";
 
 #[derive(Debug, Default)]
 struct StageCodec {
@@ -48,6 +51,10 @@ impl PhysicalExtensionCodec for StageCodec {
             let join = PhysicalPlanNode::try_decode(join)?.try_into_physical_plan(context, self)?;
             let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
             return Ok(Arc::new(TaskJoinExec::new(join.replace_children(inputs.to_vec(), options)?)));
+        }
+        if let (Some(target), [input]) = (bytes.strip_prefix(WRITE), inputs) {
+            let target = serde_json::from_slice(target).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            return Ok(Arc::new(WriteExec::try_new(Arc::clone(input), target)?));
         }
         match (bytes, inputs) {
             (BROADCAST, [input]) => Ok(Arc::new(BroadcastExec::new(Arc::clone(input)))),
@@ -71,6 +78,10 @@ impl PhysicalExtensionCodec for StageCodec {
             let join = without_inputs(task_join.join())?;
             return PhysicalPlanNode::try_from_physical_plan(join, self)?.try_encode(bytes);
         }
+        if let Some(write) = node.downcast_ref::<WriteExec>() {
+            bytes.extend_from_slice(WRITE);
+            return serde_json::to_writer(bytes, write.target()).map_err(|error| DataFusionError::External(Box::new(error)));
+        }
         self.ballista.try_encode(node, bytes, converter)
     }
 }
@@ -90,6 +101,8 @@ mod tests {
     use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
     use prost::Message;
 
+    use crate::write::WriteTarget;
+
     fn empty(name: &str) -> Arc<dyn ExecutionPlan> {
         Arc::new(EmptyExec::new(Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, false)]))))
     }
@@ -105,6 +118,15 @@ mod tests {
     fn a_marked_side_arrives_marked() {
         let plan = sent(Arc::new(BroadcastExec::new(empty("x"))));
         assert!(plan.is::<BroadcastExec>() && plan.children().iter().all(|input| input.is::<EmptyExec>()));
+    }
+
+    #[test]
+    fn what_is_to_be_written_arrives() {
+        let target = WriteTarget { location: "s3://lake/t/".into(), partition_columns: vec!["x".into()] };
+        let plan = sent(Arc::new(WriteExec::try_new(empty("x"), target.clone()).expect("a plan")));
+        let write = plan.downcast_ref::<WriteExec>().expect("ours");
+        assert_eq!(write.target(), &target);
+        assert!(write.children().iter().all(|input| input.is::<EmptyExec>()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::cluster::Cluster;
 use crate::compact::compact_sorts;
 use crate::config::EngineConfig;
 use crate::constants::{Constants, constants};
+use crate::delta::DeltaTables;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::job::conform;
@@ -47,6 +48,7 @@ pub struct Engine {
     distributed: SessionState,
     cluster: Option<Arc<dyn Cluster>>,
     threads: QueryThreads,
+    tables: DeltaTables,
 }
 
 /// A query planned for this process.
@@ -77,7 +79,13 @@ impl Engine {
         let local = local_session_state(local_session_config(config.parallelism, config.memory_bytes), Arc::clone(&runtime));
         let distributed = cluster_session_state(cluster_session_config(), Some(runtime))?;
         let threads = QueryThreads::start(config.parallelism)?;
-        Ok(Self { config, local, distributed, cluster, threads })
+        let tables = DeltaTables::new(Arc::clone(&config.object_stores));
+        Ok(Self { config, local, distributed, cluster, threads, tables })
+    }
+
+    /// The tables that can be written.
+    pub fn tables(&self) -> &DeltaTables {
+        &self.tables
     }
 
     pub fn runtime_env(&self) -> &Arc<RuntimeEnv> {

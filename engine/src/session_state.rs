@@ -24,6 +24,7 @@ use crate::functions::register_functions;
 use crate::memory::{BATCH_ROWS, fit_to_memory, memory_pool, spill_merge_fan_in};
 use crate::object_store::ObjectStores;
 use crate::semi_joins::SemiJoinsFirst;
+use crate::write::query_planner;
 use crate::{broadcast_side, physical_rules};
 
 /// A join's build side that all partitions share, in this process: up to this many bytes, or rows if bytes are not known.
@@ -109,6 +110,7 @@ pub(crate) fn local_session_state(config: SessionConfig, runtime: Arc<RuntimeEnv
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
     let builder = builder.with_physical_optimizer_rules(physical_rules::local());
     let builder = builder.with_optimizer_rule(Arc::new(SemiJoinsFirst));
+    let builder = builder.with_query_planner(query_planner());
     register_functions(builder).with_analyzer_rule(Arc::new(CheckedArithmetic::default())).build()
 }
 
@@ -123,7 +125,7 @@ pub fn cluster_session_state(config: SessionConfig, runtime: Option<Arc<RuntimeE
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
     let rules = with_ballista_optimizer_rules(&Optimizer::default().rules);
     let builder = builder.with_optimizer_rules(rules).with_optimizer_rule(Arc::new(SemiJoinsFirst));
-    let builder = builder.with_physical_optimizer_rules(physical_rules::cluster());
+    let builder = builder.with_physical_optimizer_rules(physical_rules::cluster()).with_query_planner(query_planner());
     let builder = register_functions(builder);
     Ok(builder.with_analyzer_rule(Arc::new(CheckedArithmetic::default())).build())
 }

@@ -25,7 +25,7 @@ use object_store::ObjectMeta;
 pub use file_name::{FileKind, FileName};
 
 use crate::error::{Error, Result};
-use named_parquet::NamedParquet;
+pub(crate) use named_parquet::NamedParquet;
 use served_files::ServedFiles;
 
 /// Rows of a text table that decide the types of its columns. A later number that does not fit is an error in CSV, and cut

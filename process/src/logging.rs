@@ -13,7 +13,9 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// Crates whose information is noise to an operator: they say `warn` and above unless asked for by name.
-const QUIET_CRATES: [&str; 19] = [
+const QUIET_CRATES: [&str; 21] = [
+    "buoyant_kernel",
+    "buoyant_kernel_engine",
     "ballista_core",
     "ballista_executor",
     "ballista_scheduler",
@@ -34,6 +36,9 @@ const QUIET_CRATES: [&str; 19] = [
     "sqlparser",
     "tonic",
 ];
+
+/// Of which a warning is noise too: it warns of commits that are tried again, which is nothing that anybody could mend.
+const SILENT_CRATE: &str = "deltalake_core";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -88,6 +93,7 @@ impl FromStr for LogLevel {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let quiet = QUIET_CRATES.map(|name| (name, LevelFilter::WARN));
         let mut targets = Targets::new().with_targets(quiet).with_default(LevelFilter::INFO);
+        targets = targets.with_target(SILENT_CRATE, LevelFilter::ERROR);
         for directive in text.split(',').map(str::trim) {
             targets = match directive.split_once('=') {
                 None => targets.with_default(parse_level(directive)?),

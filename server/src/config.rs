@@ -37,6 +37,8 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// The catalog that several servers share; `None` is a file under `data_dir`.
     pub catalog: Option<CatalogUrl>,
+    /// Where new tables are kept: a directory or a URL; `None` is below `data_dir`.
+    pub warehouse: Option<String>,
     pub postgres: Option<PostgresConfig>,
     pub flight: Option<FlightConfig>,
     pub web: Option<WebConfig>,
@@ -71,6 +73,10 @@ struct ServeOptions {
     /// PostgreSQL database with the catalog of several servers, postgres://…; a file under --data-dir unless given
     #[arg(long, value_name = "URL")]
     catalog: Option<CatalogUrl>,
+
+    /// Directory or URL of an object store where new tables are kept; under --data-dir unless given
+    #[arg(long, value_name = "URL")]
+    warehouse: Option<String>,
 
     /// Address that all ports listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
@@ -108,6 +114,7 @@ impl ServeOptions {
             engine: self.engine.into_settings(&self.data_dir),
             data_dir: self.data_dir,
             catalog: self.catalog,
+            warehouse: self.warehouse,
             process: self.process,
         }
     }

@@ -23,6 +23,8 @@ pub enum Error {
     Engine(#[from] engine::Error),
     #[error("{place}: {source}")]
     Catalog { place: String, source: sql::catalog::store::StoreError },
+    #[error("{place}: {reason}; choose another with --warehouse")]
+    Warehouse { place: String, reason: String },
     #[error("{0}")]
     Tables(#[source] sql::Error),
     #[error(transparent)]

@@ -100,8 +100,10 @@ impl Server {
             }
         };
         let store = tables::open_catalog(config.catalog.as_ref(), data_dir.path()).await?;
+        let warehouse = tables::warehouse(config.warehouse.as_deref(), data_dir.path())?;
+        let spill = scratch_dir.path();
         let sessions =
-            tables::open(&locations, &config.engine, local_bytes, scratch_dir.path(), cluster, object_stores, store).await?;
+            tables::open(&locations, &config.engine, local_bytes, spill, cluster, object_stores, store, warehouse).await?;
         let embedded = match embedded {
             Some(embedded) => {
                 metrics.add_source("scheduler", scheduler::metrics::render);

@@ -1,6 +1,6 @@
 //! Opens what is served: the engine, the tables of every location, and the sessions over them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use sql::catalog::location::open_locations;
 use sql::{Sessions, SqlConfig};
 use tokio::time::sleep;
 use tracing::{info, warn};
+use url::Url;
 
 use crate::config::{CatalogUrl, EngineSettings};
 use crate::error::Error;
@@ -22,6 +23,8 @@ const SPILL_DIR: &str = "local";
 
 /// The file of the catalog under the data directory.
 const CATALOG_FILE: &str = "catalog.sqlite";
+/// Under the data directory: where tables are kept.
+const WAREHOUSE_DIR: &str = "warehouse";
 /// How often a server asks for what others have changed.
 const CATALOG_POLL: Duration = Duration::from_millis(300);
 
@@ -37,7 +40,29 @@ pub(crate) async fn open_catalog(url: Option<&CatalogUrl>, data_dir: &Path) -> R
     opened.map_err(|source| Error::Catalog { place, source })
 }
 
+/// Where new tables are kept: the directory or URL that is given, or a directory under `data_dir`.
+pub(crate) fn warehouse(given: Option<&str>, data_dir: &Path) -> Result<Url, Error> {
+    let wrong = |reason: String| Error::Warehouse { place: given.unwrap_or_default().to_owned(), reason };
+    let mut url = match given {
+        Some(url) if url.contains("://") => Url::parse(url).map_err(|error| wrong(format!("is not a URL: {error}")))?,
+        directory => {
+            let directory = directory.map_or_else(|| data_dir.join(WAREHOUSE_DIR), PathBuf::from);
+            std::fs::create_dir_all(&directory).map_err(|error| wrong(error.to_string()))?;
+            let directory = directory.canonicalize().map_err(|error| wrong(error.to_string()))?;
+            Url::from_directory_path(directory).map_err(|()| wrong("is not an absolute path".into()))?
+        }
+    };
+    if url.scheme() != "file" {
+        engine::check_url(&url).map_err(wrong)?;
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
 /// Opens every location. A location that cannot be served is an error that names it.
+#[expect(clippy::too_many_arguments, reason = "what a server is made of")]
 pub(crate) async fn open(
     locations: &[String],
     settings: &EngineSettings,
@@ -46,6 +71,7 @@ pub(crate) async fn open(
     cluster: Arc<dyn Cluster>,
     object_stores: Arc<ObjectStores>,
     store: CatalogStore,
+    warehouse: Url,
 ) -> Result<Arc<Sessions>, Error> {
     let config = EngineConfig {
         memory_bytes,
@@ -59,7 +85,7 @@ pub(crate) async fn open(
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
     tokio::spawn(watch(Arc::downgrade(&catalog)));
-    let config = SqlConfig { version: process::build_info::VERSION.into() };
+    let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse };
     Ok(Sessions::new(config, engine, catalog))
 }
 

@@ -5,13 +5,13 @@ pub mod information_schema;
 pub mod location;
 pub mod object;
 pub mod pg_catalog;
+mod planned_relation;
 pub mod provider;
 mod schema;
 pub mod session_info;
 mod snapshot;
 pub mod store;
 mod table;
-mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub use table::{Table, TableKind};
 
 use crate::error::{Error, Result};
 use object::Change;
-use store::{CatalogStore, StoreError};
+use store::{CatalogStore, Prepared, StoreError};
 
 /// The schema of names without one.
 pub const PUBLIC_SCHEMA: &str = "public";
@@ -83,7 +83,18 @@ impl Catalog {
 
     /// Makes all of `changes`, durably, or none. They are in the next snapshot.
     pub(crate) async fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
-        self.store.commit(changes).await?;
+        let prepared = self.prepare(changes).await?;
+        self.finish(prepared).await
+    }
+
+    /// The same in two steps. Nobody else changes the catalog between them, so that the second one only fails if the store
+    /// does; if it is left out, nothing is changed.
+    pub(crate) async fn prepare(&self, changes: &[Change]) -> Result<Prepared, StoreError> {
+        self.store.prepare(changes).await
+    }
+
+    pub(crate) async fn finish(&self, prepared: Prepared) -> Result<(), StoreError> {
+        prepared.commit().await?;
         if let Err(error) = self.refresh().await {
             // They are made all the same. The next refresh reads them.
             tracing::warn!(%error, "the catalog was changed, but cannot be read");

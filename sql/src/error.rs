@@ -128,6 +128,33 @@ pub enum Error {
     #[error("cannot drop table {table}: it is served from a location that the server was told")]
     Served { table: String },
 
+    /// INSERT, UPDATE, DELETE and their like.
+    #[error("cannot {action} {kind} \"{name}\"")]
+    Unwritable { action: &'static str, kind: &'static str, name: String },
+
+    #[error("column \"{column}\" of relation \"{relation}\" does not exist")]
+    UndefinedColumnOf { column: String, relation: String },
+
+    #[error("column \"{column}\" of relation \"{relation}\" already exists")]
+    DuplicateColumnOf { column: String, relation: String },
+
+    #[error("constraint \"{constraint}\" of relation \"{relation}\" does not exist")]
+    UndefinedConstraint { constraint: String, relation: String },
+
+    #[error("constraint \"{constraint}\" for relation \"{relation}\" already exists")]
+    DuplicateConstraint { constraint: String, relation: String },
+
+    /// A value for a column of another type.
+    #[error("column \"{column}\" is of type {expected} but expression is of type {given}")]
+    WrongType { column: String, expected: String, given: String },
+
+    #[error("INSERT has more {more} than {fewer}")]
+    InsertWidth { more: &'static str, fewer: &'static str },
+
+    /// No table keeps values of this type.
+    #[error("column \"{column}\" has type {data_type}, which a table cannot keep")]
+    UnstorableType { column: String, data_type: String },
+
     #[error("could not serialize access due to concurrent update")]
     SerializationFailure,
 
@@ -202,6 +229,14 @@ impl Error {
             Self::Dependents { .. } | Self::Required { .. } => SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
             Self::Served { .. } => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
             Self::SerializationFailure => SqlState::SERIALIZATION_FAILURE,
+            Self::Unwritable { .. } => SqlState::WRONG_OBJECT_TYPE,
+            Self::UndefinedColumnOf { .. } => SqlState::UNDEFINED_COLUMN,
+            Self::DuplicateColumnOf { .. } => SqlState::DUPLICATE_COLUMN,
+            Self::UndefinedConstraint { .. } => SqlState::UNDEFINED_OBJECT,
+            Self::DuplicateConstraint { .. } => SqlState::DUPLICATE_OBJECT,
+            Self::WrongType { .. } => SqlState::DATATYPE_MISMATCH,
+            Self::InsertWidth { .. } => SqlState::SYNTAX_ERROR,
+            Self::UnstorableType { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::CatalogStore(_) => SqlState::IO_ERROR,
             Self::Unsupported { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::QueryCanceled | Self::StatementTimeout => SqlState::QUERY_CANCELED,
@@ -242,6 +277,10 @@ impl Error {
             Self::WrongRelation { hint, .. } => hint.map(str::to_owned),
             Self::OutdatedView { .. } => Some("Make it again with CREATE OR REPLACE VIEW.".into()),
             Self::Served { .. } => Some("Start the server without this location.".into()),
+            Self::WrongType { .. } => Some("You will need to rewrite or cast the expression.".into()),
+            Self::Unwritable { kind: "table", .. } => {
+                Some("It is served from a location. Make a table of its rows with CREATE TABLE AS.".into())
+            }
             Self::SerializationFailure => Some("Run the transaction again.".into()),
             Self::TooDeep { .. } => Some("Split the statement, for instance with WITH.".into()),
             _ => None,

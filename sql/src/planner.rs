@@ -1,8 +1,9 @@
 //! Parsed query → logical plan. Reads a catalog snapshot and settings; no I/O beyond what table providers do to list files.
 
 mod aside;
+pub(crate) mod assign;
 mod balance;
-mod build;
+pub(crate) mod build;
 mod cardinality;
 mod catalog_rewrite;
 mod column_names;
@@ -16,14 +17,14 @@ pub(crate) mod nearest;
 mod origins;
 pub(crate) mod output_names;
 mod parameters;
+mod relations;
 mod row_subqueries;
 mod standard_forms;
-mod views;
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::CatalogProviderList;
+use datafusion::catalog::{CatalogProviderList, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -36,13 +37,15 @@ use crate::error::{Error, Result, datafusion_error_in};
 use crate::parser::{Dialect, Statement};
 use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
+use crate::session::tables::TableContents;
 
 use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
 use decorrelate::decorrelate_rest;
 pub(crate) use aside::aside;
 pub(crate) use parameters::bind;
 use context::SearchPath;
-use views::Views;
+use relations::Relations;
+pub(crate) use relations::TARGET;
 
 /// A query planned for one target.
 pub(crate) struct PlannedQuery {
@@ -57,6 +60,8 @@ pub(crate) struct PlannedQuery {
     pub only_catalog: bool,
     /// Oids of the tables and views that it names.
     pub relations: Vec<u32>,
+    /// The tables that can be written, as it reads them.
+    pub tables: Vec<(u32, TableContents)>,
 }
 
 /// A state for planning a statement of this session against `snapshot`, to be run in this process.
@@ -115,12 +120,27 @@ pub(crate) async fn plan_query(
     query: &ast::Statement,
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
-    plan_query_of(&[], session, state, snapshot, statement, query, declared).await
+    plan_query_of(&[], None, session, state, snapshot, statement, query, declared).await
+}
+
+/// Plans a query that a statement is made of, which names the table that the statement changes [`TARGET`].
+pub(crate) async fn plan_part(
+    target: &Arc<dyn TableProvider>,
+    session: &Session,
+    state: &SessionState,
+    snapshot: &Arc<CatalogSnapshot>,
+    statement: &Statement,
+    query: &ast::Statement,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
+    plan_query_of(&[], Some(target), session, state, snapshot, statement, query, declared).await
 }
 
 /// The same for the query of the last of `views`, which the others name, one the next.
+#[expect(clippy::too_many_arguments, reason = "one function behind two that are called")]
 async fn plan_query_of(
     views: &[u32],
+    target: Option<&Arc<dyn TableProvider>>,
     session: &Session,
     state: &SessionState,
     snapshot: &Arc<CatalogSnapshot>,
@@ -146,7 +166,8 @@ async fn plan_query_of(
     if is_postgres {
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
-    let Views { sources, relations, only_catalog } = Box::pin(views::plan(views, session, state, snapshot, &query)).await?;
+    let named = Box::pin(relations::plan(views, target, session, state, snapshot, &query)).await?;
+    let Relations { sources, oids, tables, only_catalog } = named;
     let system_functions = is_postgres.then_some(system);
     let mut logical = parameters::plan(state, system_functions, query, declared, sources).await.map_err(fail)?;
     if uses.needs_finish() {
@@ -170,7 +191,8 @@ async fn plan_query_of(
         parameter_types,
         catalog_version: snapshot.version,
         only_catalog: uses.only_catalog() || only_catalog,
-        relations,
+        relations: oids,
+        tables,
     })
 }
 

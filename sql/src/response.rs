@@ -31,7 +31,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// `command` is the word of the command tag that counts these rows: `SELECT`, `SHOW`, `EXPLAIN`, `FETCH`.
+    /// `command` is the word of the command tag that counts these rows: `SELECT`, `SHOW`, `EXPLAIN`, `FETCH`, `INSERT 0`.
     pub fn new(
         schema: SchemaRef,
         batches: BoxStream<'static, Result<RecordBatch, Error>>,
@@ -45,7 +45,7 @@ impl Rows {
         &self.schema
     }
 
-    /// The word of the command tag: `SELECT`, `SHOW`, `EXPLAIN`. Only `SELECT` and `FETCH` are followed by a count.
+    /// The word of the command tag: `SELECT`, `SHOW`, `EXPLAIN`. `SHOW` and `EXPLAIN` are not followed by a count.
     pub fn command(&self) -> &'static str {
         self.command
     }

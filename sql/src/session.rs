@@ -5,16 +5,19 @@ pub mod prepared;
 mod running;
 pub(crate) mod settings;
 pub(crate) mod system;
-mod transaction;
+pub(crate) mod tables;
+pub(crate) mod transaction;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -84,6 +87,8 @@ pub struct Session {
     notices: Mutex<Vec<Notice>>,
     /// Parent of the tokens of all statements that run now.
     running: Mutex<CancellationToken>,
+    /// The statement that runs is making what it has prepared: whether it was done must be known.
+    committing: AtomicBool,
     activity: SessionActivity,
     /// Set when the session is made; it refers back to it.
     system: OnceLock<System>,
@@ -113,6 +118,7 @@ impl Session {
             prepared: Mutex::default(),
             notices: Mutex::default(),
             running: Mutex::default(),
+            committing: AtomicBool::new(false),
             activity: SessionActivity::new(options.client_address),
             system: OnceLock::new(),
         });
@@ -214,7 +220,8 @@ impl Session {
         let execute = async {
             self.check_transaction(prepared.statement())?;
             statement::execute(self, prepared, parameters).await
-        };
+        }
+        .boxed();
         let outcome = match statement::changes_catalog(prepared.statement()) {
             true => execute.await,
             false => run.until_canceled(execute).await,
@@ -332,6 +339,19 @@ impl Session {
     /// What the statements since the last call had to say.
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices.lock())
+    }
+
+    /// Does what must not be left half done: it goes on when the client goes away, and a statement that is cancelled
+    /// meanwhile goes on too.
+    pub(crate) async fn committing<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        self.committing.store(true, Ordering::Release);
+        let done = tokio::spawn(work).await;
+        self.committing.store(false, Ordering::Release);
+        done.unwrap_or_else(|error| Err(engine::Error::Panicked { message: error.to_string() }.into()))
+    }
+
+    pub(crate) fn is_committing(&self) -> bool {
+        self.committing.load(Ordering::Acquire)
     }
 
     fn statement_token(&self) -> CancellationToken {

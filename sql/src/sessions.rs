@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use engine::Engine;
+use url::Url;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -15,6 +16,8 @@ use crate::session::{Session, SessionId, now_micros};
 pub struct SqlConfig {
     /// Reported by `server_version` and `version()` after PostgreSQL's.
     pub version: String,
+    /// Where new tables are kept, with a slash at the end.
+    pub warehouse: Url,
 }
 
 /// What a front end knows of a client that connects.

@@ -1,21 +1,30 @@
 //! One statement: what kind it is, how it is planned, and the one `match` that executes it.
 
 mod alter_schema;
+mod alter_table;
 mod comment;
 mod copy_to;
 mod create_schema;
+mod create_table;
 mod create_view;
+mod delete;
 mod discard;
 mod drop_objects;
+mod drop_relation;
 mod drop_schema;
-mod drop_view;
 mod explain;
+mod insert;
+mod joined;
+mod merge;
+mod modify;
 mod names;
 mod prepare;
 mod select;
 mod set;
 mod show;
 mod transaction;
+mod truncate;
+mod update;
 
 use std::sync::Arc;
 
@@ -30,6 +39,7 @@ use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
 use crate::sql_state::SqlState;
+use drop_relation::Dropped;
 
 /// Plans a statement.
 pub(crate) async fn prepare(
@@ -48,7 +58,13 @@ pub(crate) async fn prepare(
     };
     let Some(ast) = statement.ast.as_deref() else { return Ok(utility(None)) };
     match ast {
-        ast::Statement::Query(_) | ast::Statement::Copy { .. } | ast::Statement::Explain { .. } => {
+        ast::Statement::Query(_)
+        | ast::Statement::Copy { .. }
+        | ast::Statement::Explain { .. }
+        | ast::Statement::Insert(_)
+        | ast::Statement::Update(_)
+        | ast::Statement::Delete(_)
+        | ast::Statement::Merge(_) => {
             let text = statement.sql();
             let (session, statement, declared) = (Arc::clone(session), statement.clone(), declared.to_vec());
             planner::aside(text, async move {
@@ -57,6 +73,10 @@ pub(crate) async fn prepare(
                     Some(explain @ ast::Statement::Explain { .. }) => {
                         explain::prepare(&session, &statement, explain, &declared).await
                     }
+                    Some(ast::Statement::Insert(insert)) => insert::prepare(&session, &statement, insert, &declared).await,
+                    Some(ast::Statement::Update(update)) => update::prepare(&session, &statement, update, &declared).await,
+                    Some(ast::Statement::Delete(delete)) => delete::prepare(&session, &statement, delete, &declared).await,
+                    Some(ast::Statement::Merge(merge)) => merge::prepare(&session, &statement, merge, &declared).await,
                     _ => copy_to::prepare(&session, &statement, &declared).await,
                 }
             })
@@ -75,7 +95,7 @@ pub(crate) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     let Some(ast) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
-    if changes_catalog(prepared.statement()) {
+    if changes_catalog(prepared.statement()) || matches!(ast, ast::Statement::CreateTable(_) | ast::Statement::AlterTable(_)) {
         session.refresh_catalog().await?;
     }
     use ast::Statement as S;
@@ -104,17 +124,27 @@ pub(crate) async fn execute(
         S::Deallocate { name, .. } => prepare::deallocate(session, name),
         S::CreateSchema { .. } => create_schema::create_schema(session, ast).await,
         S::AlterSchema(alter) => alter_schema::alter_schema(session, alter).await,
+        S::AlterTable(alter) => alter_table::alter_table(session, prepared.statement(), alter).await,
         S::Drop { object_type: ast::ObjectType::Schema, if_exists, names, cascade, .. } => {
             drop_schema::drop_schema(session, names, *if_exists, *cascade).await
         }
         S::CreateView(create) => create_view::create_view(session, create).await,
         S::Drop { object_type: ast::ObjectType::View, if_exists, names, cascade, .. } => {
-            drop_view::drop_view(session, names, *if_exists, *cascade).await
+            drop_relation::drop_relation(session, Dropped::View, names, *if_exists, *cascade).await
         }
+        S::Drop { object_type: ast::ObjectType::Table, if_exists, names, cascade, .. } => {
+            drop_relation::drop_relation(session, Dropped::Table, names, *if_exists, *cascade).await
+        }
+        S::CreateTable(create) => create_table::create_table(session, prepared.statement(), create).await,
+        S::Insert(insert) => insert::execute(session, prepared, insert, parameters).await,
+        S::Update(update) => update::execute(session, prepared, update, parameters).await,
+        S::Delete(delete) => delete::execute(session, prepared, delete, parameters).await,
+        S::Merge(merge) => merge::execute(session, prepared, merge, parameters).await,
+        S::Truncate(truncate) => truncate::truncate(session, truncate).await,
         S::Comment { object_type, object_name, comment: text, .. } => {
             comment::comment(session, *object_type, object_name, text.as_deref()).await
         }
-        other => Err(Error::Unsupported { what: describe(other), hint: unsupported_hint(other) }),
+        other => Err(Error::unsupported(describe(other))),
     }
 }
 
@@ -149,6 +179,8 @@ pub(crate) fn kind(statement: &Statement) -> &'static str {
         Some(S::ShowVariable { .. }) => "show",
         Some(S::Prepare { .. } | S::Execute { .. } | S::Deallocate { .. }) => "prepare",
         Some(_) if statement.is_transaction_control() => "transaction",
+        Some(S::Insert(_) | S::Update(_) | S::Delete(_) | S::Merge(_) | S::Truncate(_)) => "modification",
+        Some(S::CreateTable(_) | S::AlterTable(_)) => "definition",
         Some(_) if changes_catalog(statement) => "definition",
         Some(_) => "other",
     }
@@ -176,11 +208,3 @@ fn describe(statement: &ast::Statement) -> String {
         .join(" ")
 }
 
-fn unsupported_hint(statement: &ast::Statement) -> Option<String> {
-    use ast::Statement as S;
-    let writes = matches!(
-        statement,
-        S::Insert(_) | S::Update(_) | S::Delete(_) | S::CreateTable(_) | S::Merge(_) | S::Truncate(_) | S::Drop { .. }
-    );
-    writes.then(|| "Tables are served read-only from the locations given on the command line.".to_owned())
-}

@@ -14,8 +14,9 @@ import memory
 import spill
 import throughput
 import tpch
+import write
 
-PARTS = ["tpch", "latency", "throughput", "memory", "spill"]
+PARTS = ["tpch", "latency", "throughput", "memory", "write", "spill"]
 
 
 def main():
@@ -47,6 +48,8 @@ def main():
                 throughput.measure(server, report)
             if "memory" in parts:
                 memory.measure(server, report)
+            if "write" in parts:
+                write.measure(server, arguments, report)
         if "spill" in parts:
             spill.measure(scale, flags, data_directory, report)
     return report

@@ -23,3 +23,4 @@ mod serve;
 mod s3;
 mod server;
 mod slt;
+mod tables;

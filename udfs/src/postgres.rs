@@ -4,6 +4,7 @@ mod array_bounds;
 mod array_or_empty;
 mod compare_array;
 mod encoding;
+mod enforce;
 mod format;
 mod generate_subscripts;
 mod json_build;
@@ -14,6 +15,7 @@ mod pg_size_pretty;
 mod pg_typeof;
 pub mod quote;
 pub mod row_function;
+mod row_id;
 mod server_constants;
 mod single_value;
 pub mod text_output;
@@ -23,8 +25,10 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub use array_or_empty::{ARRAY_OR_EMPTY, array_or_empty};
 pub use compare_array::{COMPARE_ALL, COMPARE_ANY, compare_all, compare_any};
+pub use enforce::{ENFORCE, ENFORCED};
 pub use generate_subscripts::{GENERATE_SUBSCRIPTS, PG_EXPANDARRAY};
 pub use named::NAMED;
+pub use row_id::ROW_ID;
 pub use single_value::{SINGLE_VALUE, single_value};
 
 /// Every scalar function of this directory.
@@ -38,6 +42,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         encoding::pg_char_to_encoding(),
         encoding::pg_encoding_to_char(),
         encoding::getdatabaseencoding(),
+        enforce::enforce(),
         format::format(),
         generate_subscripts::generate_subscripts(),
         generate_subscripts::pg_expandarray(),
@@ -50,6 +55,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         quote::quote_ident(),
         quote::quote_literal(),
         quote::quote_nullable(),
+        row_id::row_id(),
     ];
     functions.extend(server_constants::functions());
     functions

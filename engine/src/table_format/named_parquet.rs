@@ -19,7 +19,7 @@ use object_store::{ObjectMeta, ObjectStore};
 use parquet::errors::ParquetError;
 
 #[derive(Debug)]
-pub(super) struct NamedParquet(pub ParquetFormat);
+pub(crate) struct NamedParquet(pub ParquetFormat);
 
 fn named(error: DataFusionError, object: &ObjectMeta) -> DataFusionError {
     match error.find_root() {

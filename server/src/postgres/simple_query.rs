@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// The tag of a result set: only some count their rows.
 pub fn rows_tag(command: &str, rows: u64) -> String {
     match command {
-        "SELECT" | "FETCH" => format!("{command} {rows}"),
+        "SELECT" | "FETCH" | "INSERT 0" | "UPDATE" | "DELETE" | "MERGE" => format!("{command} {rows}"),
         _ => command.to_owned(),
     }
 }

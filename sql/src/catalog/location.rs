@@ -30,6 +30,7 @@ impl FoundTable {
             oid,
             name: self.name,
             kind: TableKind::External,
+            definition: None,
             schema: self.files.provider.schema(),
             location: Some(self.location),
             provider: self.files.provider,

@@ -1,12 +1,12 @@
 //! All objects at one moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::object::{Definition, Object};
+use super::object::{Definition, Object, TableDefinition};
 use super::pg_catalog::objects::COMMENT;
-use super::view::View;
+use super::planned_relation::PlannedRelation;
 use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableKind};
 
 /// All schemas and tables at one moment. Never changes.
@@ -67,6 +67,14 @@ impl CatalogSnapshot {
         self.objects.get(&oid)
     }
 
+    /// The definition of a table that can be written.
+    pub(crate) fn table_definition(&self, oid: u32) -> Option<&TableDefinition> {
+        match &self.object(oid)?.definition {
+            Definition::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// `object` and what cannot be without it: what is in a schema, and views of a table.
     pub(crate) fn with_dependents(&self, oids: &[u32]) -> Vec<u32> {
         let mut all = oids.to_vec();
@@ -75,6 +83,7 @@ impl CatalogSnapshot {
             known = all.len();
             let depends = |object: &Object| match &object.definition {
                 Definition::View(view) => all.contains(&object.parent) || view.depends_on.iter().any(|oid| all.contains(oid)),
+                Definition::Table(_) => all.contains(&object.parent),
                 Definition::Schema { .. } => false,
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
@@ -124,19 +133,25 @@ fn schemas(
 }
 
 fn relation(object: &Object) -> Option<Table> {
-    let Definition::View(view) = &object.definition else { return None };
-    let mut metadata = HashMap::new();
-    if let Some(comment) = &view.comment {
-        metadata.insert(COMMENT.to_owned(), comment.clone());
-    }
-    let schema = Arc::new(view.columns.clone().with_metadata(metadata));
+    let (kind, columns, comment, query, location) = match &object.definition {
+        Definition::View(view) => (TableKind::View, &view.columns, &view.comment, Some(view.query.clone()), None),
+        Definition::Table(table) => (TableKind::Table, &table.columns, &table.comment, None, Some(table.location.clone())),
+        Definition::Schema { .. } => return None,
+    };
+    let definition = match &object.definition {
+        Definition::Table(table) => Some(table.clone()),
+        _ => None,
+    };
+    let metadata = comment.iter().map(|comment| (COMMENT.to_owned(), comment.clone())).collect();
+    let schema = Arc::new(columns.clone().with_metadata(metadata));
     Some(Table {
         oid: object.oid,
         name: object.name.clone(),
-        kind: TableKind::View,
+        kind,
         schema: Arc::clone(&schema),
-        location: None,
-        provider: Arc::new(View { schema, query: view.query.clone() }),
+        location,
+        provider: Arc::new(PlannedRelation { schema, query }),
+        definition,
         row_count: None,
         size_bytes: None,
     })

@@ -103,6 +103,11 @@ impl CatalogStore {
 
     /// Makes all of `changes` or none. Gives the version that has them.
     pub async fn commit(&self, changes: &[Change]) -> Result<u64> {
+        self.prepare(changes).await?.commit().await
+    }
+
+    /// Makes all of `changes`, or finds that they cannot be made; nobody sees them yet, and nobody else makes any.
+    pub async fn prepare(&self, changes: &[Change]) -> Result<Prepared> {
         let mut transaction = self.pool.begin().await?;
         let version: i64 = sqlx::query_scalar("UPDATE catalog_state SET version = version + 1 RETURNING version")
             .fetch_one(&mut *transaction)
@@ -119,8 +124,21 @@ impl CatalogStore {
             write(&mut transaction, change, version).await?;
         }
         check_parents(&mut transaction, changes).await?;
-        transaction.commit().await?;
-        Ok(version.cast_unsigned())
+        Ok(Prepared { transaction, version: version.cast_unsigned() })
+    }
+}
+
+/// Changes that are made when they are committed; dropping them forgets them.
+pub struct Prepared {
+    transaction: Transaction<'static, Any>,
+    version: u64,
+}
+
+impl Prepared {
+    /// Gives the version that has them.
+    pub async fn commit(self) -> Result<u64> {
+        self.transaction.commit().await?;
+        Ok(self.version)
     }
 }
 

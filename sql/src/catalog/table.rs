@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
+use super::object::TableDefinition;
+
 #[derive(Debug)]
 pub struct Table {
     pub oid: u32,
@@ -16,6 +18,8 @@ pub struct Table {
     pub location: Option<String>,
     /// The table in plans.
     pub provider: Arc<dyn TableProvider>,
+    /// Of a table that can be written.
+    pub definition: Option<TableDefinition>,
     pub row_count: Option<u64>,
     pub size_bytes: Option<u64>,
 }

@@ -4,6 +4,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 use engine::{Fault, FaultKind};
+use udfs::postgres::ENFORCED;
 
 use super::Error;
 use super::syntax::parser_error;
@@ -187,6 +188,9 @@ fn plan(message: &str, position: Option<usize>) -> Error {
 
 /// Classes that only the words of a message tell. `otherwise` is the class if they do not.
 fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Error {
+    if let Some(violation) = violation(message) {
+        return violation;
+    }
     let lower = message.to_ascii_lowercase();
     let has = |words: &str| lower.contains(words);
     if has("divide by zero") || has("dividebyzero") || has("division by zero") {
@@ -219,6 +223,15 @@ fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Erro
         otherwise
     };
     at(sql_state, decapitalize(message), position)
+}
+
+/// A row that may not be written.
+fn violation(message: &str) -> Option<Error> {
+    let (_, rest) = message.split_once(ENFORCED)?;
+    let (code, message) = rest.split_once("] ")?;
+    let states = [SqlState::NOT_NULL_VIOLATION, SqlState::CHECK_VIOLATION, SqlState::STRING_DATA_RIGHT_TRUNCATION];
+    let sql_state = states.into_iter().find(|state| state.code() == code)?;
+    Some(classified(sql_state, message.to_owned()))
 }
 
 /// What a failed job says: the scheduler and executors wrap the error's text several times.

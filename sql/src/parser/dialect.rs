@@ -1,6 +1,7 @@
 //! The SQL that a session speaks.
 
 mod bounded;
+mod named_columns;
 
 use serde::{Deserialize, Serialize};
 

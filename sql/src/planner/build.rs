@@ -6,32 +6,32 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 
-pub(super) fn null() -> Expr {
+pub(crate) fn null() -> Expr {
     Expr::Value(Value::Null.into())
 }
 
-pub(super) fn string(text: &str) -> Expr {
+pub(crate) fn string(text: &str) -> Expr {
     Expr::Value(Value::SingleQuotedString(text.to_owned()).into())
 }
 
-pub(super) fn number(number: impl ToString) -> Expr {
+pub(crate) fn number(number: impl ToString) -> Expr {
     Expr::Value(Value::Number(number.to_string(), false).into())
 }
 
-pub(super) fn ident(name: &str) -> Ident {
+pub(crate) fn ident(name: &str) -> Ident {
     Ident::with_quote('"', name)
 }
 
-pub(super) fn object_name(parts: &[&str]) -> ObjectName {
+pub(crate) fn object_name(parts: &[&str]) -> ObjectName {
     ObjectName(parts.iter().map(|part| ObjectNamePart::Identifier(ident(part))).collect())
 }
 
-pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
     call_with(name, FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] })
 }
 
-pub(super) fn call_with(name: &str, args: FunctionArgumentList) -> Expr {
+pub(crate) fn call_with(name: &str, args: FunctionArgumentList) -> Expr {
     Expr::Function(Function {
         name: object_name(&[name]),
         uses_odbc_syntax: false,
@@ -45,7 +45,7 @@ pub(super) fn call_with(name: &str, args: FunctionArgumentList) -> Expr {
 }
 
 /// The plain arguments of a call; `None` if there are others than expressions.
-pub(super) fn arguments(args: &FunctionArguments) -> Option<Vec<Expr>> {
+pub(crate) fn arguments(args: &FunctionArguments) -> Option<Vec<Expr>> {
     match args {
         FunctionArguments::None => Some(vec![]),
         FunctionArguments::Subquery(_) => None,
@@ -53,7 +53,7 @@ pub(super) fn arguments(args: &FunctionArguments) -> Option<Vec<Expr>> {
     }
 }
 
-pub(super) fn plain_arguments(args: &[FunctionArg]) -> Option<Vec<Expr>> {
+pub(crate) fn plain_arguments(args: &[FunctionArg]) -> Option<Vec<Expr>> {
     args.iter()
         .map(|arg| match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
@@ -62,12 +62,12 @@ pub(super) fn plain_arguments(args: &[FunctionArg]) -> Option<Vec<Expr>> {
         .collect()
 }
 
-pub(super) fn aliased(expr: Expr, alias: &str) -> SelectItem {
+pub(crate) fn aliased(expr: Expr, alias: &str) -> SelectItem {
     SelectItem::ExprWithAlias { expr, alias: ident(alias) }
 }
 
 /// `SELECT projection FROM from`
-pub(super) fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>) -> Query {
+pub(crate) fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>) -> Query {
     let select = Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: vec![],
@@ -97,7 +97,7 @@ pub(super) fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>) -> 
     query(SetExpr::Select(Box::new(select)))
 }
 
-pub(super) fn query(body: SetExpr) -> Query {
+pub(crate) fn query(body: SetExpr) -> Query {
     Query {
         with: None,
         body: Box::new(body),
@@ -112,6 +112,6 @@ pub(super) fn query(body: SetExpr) -> Query {
     }
 }
 
-pub(super) fn derived(subquery: Query, lateral: bool, alias: Option<ast::TableAlias>) -> TableFactor {
+pub(crate) fn derived(subquery: Query, lateral: bool, alias: Option<ast::TableAlias>) -> TableFactor {
     TableFactor::Derived { lateral, subquery: Box::new(subquery), alias, sample: None }
 }

@@ -64,13 +64,24 @@ fn rewrite(expr: &mut Expr) -> Result<Option<Expr>> {
         (
             DataType::Varchar(Some(length)) | DataType::CharacterVarying(Some(length)) | DataType::CharVarying(Some(length)),
             _,
-        ) => Ok(characters(length).map(|length| call("left", vec![expr.clone(), number(length)]))),
+        ) => Ok(characters(length).map(|length| call("left", vec![as_text(expr), number(length)]))),
         (DataType::Char(length) | DataType::Character(length), _) => {
             let length = length.as_ref().map_or(Some(1), characters);
-            Ok(length.map(|length| call("rpad", vec![call("left", vec![expr.clone(), number(length)]), number(length)])))
+            Ok(length.map(|length| call("rpad", vec![call("left", vec![as_text(expr), number(length)]), number(length)])))
         }
         _ => Ok(None),
     }
+}
+
+/// A cast or a typed literal whose type has no length.
+fn as_text(expr: &Expr) -> Expr {
+    let mut text = expr.clone();
+    match &mut text {
+        Expr::Cast { data_type, .. } => *data_type = DataType::Text,
+        Expr::TypedString(typed) => typed.data_type = DataType::Text,
+        _ => {}
+    }
+    text
 }
 
 fn invalid_bytea(text: &str) -> Error {

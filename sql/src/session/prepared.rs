@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::parser::Statement;
+use crate::session::tables::TableContents;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct QueryPlan {
     pub catalog_version: u64,
     /// See [`crate::planner::PlannedQuery::only_catalog`].
     pub only_catalog: bool,
+    /// See [`crate::planner::PlannedQuery::tables`].
+    pub tables: Vec<(u32, TableContents)>,
 }
 
 /// The table column that a result column is.

@@ -45,11 +45,16 @@ impl RunningStatement {
     }
 
     pub(super) async fn until_canceled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
+        tokio::pin!(work);
+        let stopped = tokio::select! {
             biased;
-            () = self.token.cancelled() => Err(Error::QueryCanceled),
-            outcome = work => outcome,
-            () = self.late() => Err(Error::StatementTimeout),
+            () = self.token.cancelled() => Error::QueryCanceled,
+            outcome = &mut work => return outcome,
+            () = self.late() => Error::StatementTimeout,
+        };
+        match self.session.is_committing() {
+            true => work.await,
+            false => Err(stopped),
         }
     }
 

@@ -410,7 +410,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings::new(&SqlConfig { version: "1".into() }, "ada")
+        Settings::new(&SqlConfig { version: "1".into(), warehouse: "file:///tmp/".parse().expect("a URL") }, "ada")
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! The transaction block of a session: begun, failed or absent, with its savepoints and the settings to restore.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use engine::{NewFile, TableChanges};
+use url::Url;
 
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::object::{Change, merge};
 use crate::error::{Error, Result};
 use crate::session::settings::Settings;
+use crate::session::tables::TableContents;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TransactionStatus {
@@ -27,6 +32,12 @@ struct Block {
     settings_at_begin: Settings,
     /// `None` before the first statement that needs it.
     catalog: Option<BlockCatalog>,
+    /// By oid, those that a statement has used.
+    tables: BTreeMap<u32, TableContents>,
+    /// All files that the block has written, with the locations of their tables.
+    written: Vec<(Url, NewFile)>,
+    /// Locations of the tables that the block has made.
+    created: Vec<Url>,
     savepoints: Vec<Savepoint>,
 }
 
@@ -42,6 +53,7 @@ struct Savepoint {
     name: String,
     settings: Settings,
     catalog: Option<BlockCatalog>,
+    tables: BTreeMap<u32, TableContents>,
 }
 
 /// A block that has ended.
@@ -51,6 +63,12 @@ pub(crate) struct Ended {
     pub(crate) commits: bool,
     pub(crate) settings_at_begin: Settings,
     pub(crate) changes: Vec<Change>,
+    /// Those that it has changed.
+    pub(crate) tables: Vec<TableContents>,
+    /// Files that are in none of `tables`, with the locations of their tables.
+    pub(crate) unused: Vec<(Url, NewFile)>,
+    /// Locations of tables that it has made.
+    pub(crate) created: Vec<Url>,
 }
 
 impl Transaction {
@@ -73,15 +91,66 @@ impl Transaction {
         if self.block.is_some() {
             return false;
         }
-        self.block = Some(Block { failed: false, settings_at_begin: settings.clone(), catalog: None, savepoints: vec![] });
+        self.block = Some(Block {
+            failed: false,
+            settings_at_begin: settings.clone(),
+            catalog: None,
+            tables: BTreeMap::new(),
+            written: vec![],
+            created: vec![],
+            savepoints: vec![],
+        });
         true
     }
 
     /// Ends the block. `None`: there was none.
     pub(crate) fn end(&mut self, commit: bool) -> Option<Ended> {
-        let Block { failed, settings_at_begin, catalog, .. } = self.block.take()?;
-        let changes = catalog.map(|catalog| catalog.changes).unwrap_or_default();
-        Some(Ended { commits: commit && !failed, settings_at_begin, changes })
+        let Block { failed, settings_at_begin, catalog, tables, written, created, .. } = self.block.take()?;
+        let commits = commit && !failed;
+        let (changes, tables) = match commits {
+            true => {
+                let dropped = |oid: &u32| catalog.as_ref().is_some_and(|catalog| catalog.snapshot.object(*oid).is_none());
+                let tables = tables.into_iter().filter(|(oid, table)| !table.changes.is_empty() && !dropped(oid));
+                let tables: Vec<TableContents> = tables.map(|(_, table)| table).collect();
+                (catalog.map(|catalog| catalog.changes).unwrap_or_default(), tables)
+            }
+            false => (vec![], vec![]),
+        };
+        let is_used = |file: &NewFile| tables.iter().any(|table| table.changes.added.iter().any(|added| added.is_same(file)));
+        let unused = written.into_iter().filter(|(_, file)| !is_used(file)).collect();
+        Some(Ended { commits, settings_at_begin, changes, tables, unused, created })
+    }
+
+    /// The block has made a table, of which nobody knows if it does not commit.
+    pub(crate) fn created(&mut self, location: Url) {
+        if let Some(block) = &mut self.block {
+            block.created.push(location);
+        }
+    }
+
+    /// What the block has seen of a table.
+    pub(super) fn contents(&self, oid: u32) -> Option<TableContents> {
+        self.block.as_ref()?.tables.get(&oid).cloned()
+    }
+
+    /// What the block sees of a table from now on: what it saw first.
+    pub(super) fn pin(&mut self, oid: u32, contents: TableContents) -> TableContents {
+        match &mut self.block {
+            Some(block) => block.tables.entry(oid).or_insert(contents).clone(),
+            None => contents,
+        }
+    }
+
+    /// Changes a table of the block, which was `before`.
+    pub(super) fn change_table(&mut self, oid: u32, before: &TableContents, changes: TableChanges) {
+        if let Some(block) = &mut self.block {
+            let location = &before.version.location;
+            block.written.extend(changes.added.iter().map(|file| (location.clone(), file.clone())));
+            let mut all = TableChanges::clone(&before.changes);
+            all.then(changes);
+            let contents = TableContents { version: Arc::clone(&before.version), changes: Arc::new(all) };
+            block.tables.insert(oid, contents);
+        }
     }
 
     /// The catalog that statements see now; `latest` outside a block.
@@ -106,8 +175,8 @@ impl Transaction {
 
     pub(crate) fn savepoint(&mut self, name: &str, settings: &Settings) -> Result<()> {
         let block = self.block.as_mut().ok_or(Error::NoActiveTransaction { command: "SAVEPOINT" })?;
-        let catalog = block.catalog.clone();
-        block.savepoints.push(Savepoint { name: name.to_owned(), settings: settings.clone(), catalog });
+        let (catalog, tables) = (block.catalog.clone(), block.tables.clone());
+        block.savepoints.push(Savepoint { name: name.to_owned(), settings: settings.clone(), catalog, tables });
         Ok(())
     }
 
@@ -125,8 +194,21 @@ impl Transaction {
         block.savepoints.truncate(index + 1);
         block.failed = false;
         block.catalog = block.savepoints[index].catalog.clone();
+        // What was used first since then stays as it was seen.
+        let before = block.savepoints[index].tables.clone();
+        block.tables = before.into_iter().chain(unchanged(&block.tables, &block.savepoints[index].tables)).collect();
         Ok(block.savepoints[index].settings.clone())
     }
+}
+
+/// Tables that are not among `known`, as they were when they were first used.
+fn unchanged<'a>(
+    tables: &'a BTreeMap<u32, TableContents>,
+    known: &'a BTreeMap<u32, TableContents>,
+) -> Vec<(u32, TableContents)> {
+    let unknown = tables.iter().filter(|(oid, _)| !known.contains_key(oid));
+    let original = |table: &TableContents| TableContents { version: Arc::clone(&table.version), changes: Arc::default() };
+    unknown.map(|(oid, table)| (*oid, original(table))).collect()
 }
 
 impl Block {

@@ -22,6 +22,7 @@ pub(super) async fn comment(
     let find = match object {
         CommentObject::Schema => schema_oid,
         CommentObject::View => view_oid,
+        CommentObject::Table => table_oid,
         _ => return Err(Error::unsupported(format!("COMMENT ON {object}"))),
     };
     let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
@@ -32,6 +33,7 @@ pub(super) async fn comment(
             Ok(vec![Change::alter(object, |object| match &mut object.definition {
                 Definition::Schema { comment } => comment.clone_from(&text),
                 Definition::View(view) => view.comment.clone_from(&text),
+                Definition::Table(table) => table.comment.clone_from(&text),
             })])
         })
         .await?;
@@ -45,10 +47,24 @@ fn schema_oid(_: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Res
 }
 
 fn view_oid(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
+    relation_oid(session, name, snapshot, "view", |kind| kind == TableKind::View)
+}
+
+fn table_oid(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
+    relation_oid(session, name, snapshot, "table", |kind| kind != TableKind::View)
+}
+
+fn relation_oid(
+    session: &Session,
+    name: &ObjectName,
+    snapshot: &CatalogSnapshot,
+    expected: &'static str,
+    is_expected: fn(TableKind) -> bool,
+) -> Result<u32> {
     let undefined = || Error::UndefinedTable { name: unquoted(name), nearest: None, position: None };
     let table = relation(session, name, snapshot)?.ok_or_else(undefined)?;
-    match table.kind {
-        TableKind::View => Ok(table.oid),
-        _ => Err(Error::WrongRelation { name: table.name.clone(), expected: "view", hint: None }),
+    match is_expected(table.kind) {
+        true => Ok(table.oid),
+        false => Err(Error::WrongRelation { name: table.name.clone(), expected, hint: None }),
     }
 }

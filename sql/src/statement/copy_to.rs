@@ -33,6 +33,7 @@ pub(super) async fn prepare(
             logical: planned.logical,
             catalog_version: planned.catalog_version,
             only_catalog: planned.only_catalog,
+            tables: planned.tables,
         }),
         // The rows travel as copy data, so that Describe answers NoData.
         schema: None,

@@ -41,6 +41,7 @@ pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: 
 fn depends(dependent: &Object, object: &Object) -> bool {
     match &dependent.definition {
         Definition::View(view) => dependent.parent == object.oid || view.depends_on.contains(&object.oid),
+        Definition::Table(_) => dependent.parent == object.oid,
         Definition::Schema { .. } => false,
     }
 }
@@ -49,13 +50,14 @@ fn depends(dependent: &Object, object: &Object) -> bool {
 fn described(session: &Session, snapshot: &CatalogSnapshot, object: &Object) -> String {
     match &object.definition {
         Definition::Schema { .. } => format!("schema {}", object.name),
-        Definition::View(_) => {
+        Definition::View(_) | Definition::Table(_) => {
+            let kind = if matches!(object.definition, Definition::View(_)) { "view" } else { "table" };
             let path = session.settings(|settings| settings.search_path(session.user()));
             let first = path.iter().filter_map(|name| snapshot.schema(name)).find(|schema| schema.tables.contains_key(&object.name));
             match (first, snapshot.object(object.parent)) {
-                (Some(schema), _) if schema.oid == object.parent => format!("view {}", object.name),
-                (_, Some(schema)) => format!("view {}.{}", schema.name, object.name),
-                (_, None) => format!("view {}", object.name),
+                (Some(schema), _) if schema.oid == object.parent => format!("{kind} {}", object.name),
+                (_, Some(schema)) => format!("{kind} {}.{}", schema.name, object.name),
+                (_, None) => format!("{kind} {}", object.name),
             }
         }
     }

@@ -36,6 +36,7 @@ pub(super) async fn prepare(
             logical: planned.logical,
             catalog_version: planned.catalog_version,
             only_catalog: planned.only_catalog,
+            tables: planned.tables,
         }),
         schema: Some(planned.schema),
         origins: planned.origins,
@@ -64,16 +65,27 @@ pub(super) async fn rows(
         Some(schema) => Arc::clone(schema),
         None => planner::describe(&routed.logical, &routed.snapshot).0,
     };
+    rows_of(session, prepared.sql(), routed, &promised, "SELECT")
+}
+
+/// Runs what was planned. Its rows are as `promised`; `command` is the word of their command tag.
+pub(super) fn rows_of(
+    session: &Session,
+    sql: &str,
+    routed: Routed,
+    promised: &SchemaRef,
+    command: &'static str,
+) -> Result<Rows> {
     // A parameter can change the type of a column; the client was told before there were values.
-    let promised = with_types(&promised, &routed.plan.physical().schema());
+    let promised = with_types(promised, &routed.plan.physical().schema());
     let engine = &session.sessions().engine;
     let execution = match routed.plan {
         Plan::Local(plan) => engine.run_local(&routed.state, &plan),
-        Plan::Cluster(plan) => engine.run_distributed(prepared.sql().to_owned(), plan, Arc::clone(&promised))?,
+        Plan::Cluster(plan) => engine.run_distributed(sql.to_owned(), plan, Arc::clone(&promised))?,
     };
     let schema = Arc::clone(&promised);
     let batches = execution.map(move |batch| rename(batch?, &schema)).boxed();
-    Ok(Rows::new(promised, batches, "SELECT"))
+    Ok(Rows::new(promised, batches, command))
 }
 
 /// A query with its values, planned for where it is to run.
@@ -119,20 +131,40 @@ async fn route_here(
 ) -> Result<Routed> {
     let (statement, prepared) = (prepared.statement(), prepared.inner());
     let snapshot = session.catalog();
-    let mode = session.settings(|settings| settings.execution_mode());
-    let engine = &session.sessions().engine;
     let state = planner::session_state(session, &snapshot);
-    let (logical, types, only_catalog) = match &prepared.plan {
-        Some(plan) if plan.catalog_version == snapshot.version => {
-            (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog)
-        }
-        _ => {
+    let (logical, types, only_catalog) = match current_plan(session, prepared, &snapshot).await? {
+        Some(plan) => (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog),
+        None => {
             let planned =
                 planner::plan_query(session, &state, &snapshot, statement, query, &prepared.parameter_types).await?;
             (planned.logical, planned.parameter_types, planned.only_catalog)
         }
     };
     let logical = planner::bind(&logical, &types, parameters)?;
+    place(session, statement, state, snapshot, logical, only_catalog).await
+}
+
+/// The plan of a prepared statement, if it is still good for the catalog and the tables that there are now.
+pub(super) async fn current_plan<'a>(
+    session: &Session,
+    prepared: &'a Prepared,
+    snapshot: &CatalogSnapshot,
+) -> Result<Option<&'a QueryPlan>> {
+    let Some(plan) = prepared.plan.as_ref().filter(|plan| plan.catalog_version == snapshot.version) else { return Ok(None) };
+    Ok(session.is_current(&plan.tables).await?.then_some(plan))
+}
+
+/// Plans a query for where it is to run.
+pub(super) async fn place(
+    session: &Arc<Session>,
+    statement: &Statement,
+    state: SessionState,
+    snapshot: Arc<CatalogSnapshot>,
+    logical: LogicalPlan,
+    only_catalog: bool,
+) -> Result<Routed> {
+    let mode = session.settings(|settings| settings.execution_mode());
+    let engine = &session.sessions().engine;
     let plan_here = async || engine.plan(&state, &logical).await.map_err(|error| in_statement(error, statement));
     let plan_for_cluster = async || {
         let state = planner::cluster_state(session, &snapshot).await;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{Ident, TransactionMode};
 
 use super::set::set_transaction_modes;
+use crate::catalog::object::{Change, Definition};
 use crate::error::{Error, Result};
 use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
+use crate::session::tables::TableContents;
+use crate::sessions::Sessions;
 use crate::sql_state::SqlState;
 
 pub(super) fn begin(session: &Arc<Session>, modes: &[TransactionMode], is_begin: bool) -> Result<Response> {
@@ -35,17 +38,44 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return Ok(done(tag));
     };
-    let outcome = match ended.commits && !ended.changes.is_empty() {
-        true => session.sessions().catalog.commit(&ended.changes).await,
-        false => Ok(()),
+    let outcome = match ended.changes.is_empty() && ended.tables.is_empty() {
+        true => Ok(()),
+        false => session.committing(make(Arc::clone(session.sessions()), ended.changes.clone(), ended.tables.clone())).await,
     };
+    for (location, file) in &ended.unused {
+        session.discard(location, std::slice::from_ref(file)).await;
+    }
+    for table in ended.tables.iter().filter(|_| outcome.is_err()) {
+        session.discard(&table.version.location, &table.changes.added).await;
+    }
+    for location in &ended.created {
+        let url = location.as_str();
+        let is_kept = |change: &Change| matches!(&change.object.definition, Definition::Table(table) if table.location == url);
+        if !ended.commits || outcome.is_err() || !ended.changes.iter().any(is_kept) {
+            session.sessions().engine.tables().remove(location).await;
+        }
+    }
     session.settings(|settings| match ended.commits && outcome.is_ok() {
         true => settings.end_local(),
-        false => *settings = ended.settings_at_begin,
+        false => settings.clone_from(&ended.settings_at_begin),
     });
     outcome?;
     // COMMIT of a failed block rolls back, and says so.
     Ok(done(if ended.commits { "COMMIT" } else { "ROLLBACK" }))
+}
+
+/// Makes what a block has changed. The catalog comes last: what the block has made is nobody else's before.
+async fn make(sessions: Arc<Sessions>, changes: Vec<Change>, tables: Vec<TableContents>) -> Result<()> {
+    let prepared = match changes.is_empty() {
+        true => None,
+        false => Some(sessions.catalog.prepare(&changes).await?),
+    };
+    let changes: Vec<_> = tables.iter().map(|table| (&table.version, &*table.changes)).collect();
+    sessions.engine.tables().commit_all(&changes).await?;
+    match prepared {
+        Some(prepared) => Ok(sessions.catalog.finish(prepared).await?),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn savepoint(session: &Arc<Session>, name: &Ident) -> Result<Response> {

@@ -35,6 +35,11 @@ impl sqllogictest::AsyncDB for FlightSql {
     type ColumnType = ColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<ColumnType>, Error> {
+        let is_update = ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|word| sql.starts_with(word));
+        if is_update && !sql.contains(" RETURNING ") {
+            let rows = self.0.execute_update(sql.to_owned(), None).await.map_err(error)?;
+            return Ok(DBOutput::StatementComplete(u64::try_from(rows).unwrap_or_default()));
+        }
         let info = self.0.execute(sql.to_owned(), None).await.map_err(error)?;
         let promised = info.clone().try_decode_schema().map_err(error)?;
         let mut rows = vec![];

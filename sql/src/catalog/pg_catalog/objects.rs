@@ -79,6 +79,9 @@ pub fn is_not_null(table: &Table, column: usize) -> bool {
 
 /// The default of a column, as SQL.
 pub fn column_default(table: &Table, column: &str) -> Option<String> {
+    if let Some(definition) = &table.definition {
+        return definition.defaults.get(column).cloned();
+    }
     let default = table.provider.get_column_default(column)?;
     expr_to_sql(default).ok().map(|sql| sql.to_string())
 }

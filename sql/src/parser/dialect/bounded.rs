@@ -3,10 +3,12 @@
 use std::any::TypeId;
 use std::cell::Cell;
 
-use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::ast::{Expr, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+
+use super::named_columns;
 
 /// The parser tries some constructs in two ways and starts again where the first fails, which nested takes exponential
 /// time: `f(f(f(…)))` at a depth of forty would never end. A text that needs more steps than this is too complex.
@@ -48,6 +50,10 @@ impl Dialect for BoundedPostgres {
             // The one error after which the parser does not try another way.
             None => Some(Err(ParserError::RecursionLimitExceeded)),
         }
+    }
+
+    fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
+        named_columns::parse(parser)
     }
 
     /// PostgreSQL 15 names arguments by identifiers. With expressions as names each argument is parsed twice.

@@ -1,57 +1,81 @@
-//! The views that a statement names: each is planned from its text, so that it is good for tables as they are now.
+//! The relations that a statement names: views are planned from their text, so that they are good for tables as they are
+//! now, and tables that can be written have the files that they have now.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::{ResolvedTableReference, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, TableSource};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, TableSource};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::sqlparser::ast;
 
+use super::PlannedQuery;
 use super::context::resolve;
 use crate::catalog::object::{Definition, ViewDefinition};
-use crate::catalog::{CatalogSnapshot, TableKind};
+use crate::catalog::CatalogSnapshot;
 use crate::error::{Error, Result};
 use crate::parser;
 use crate::session::Session;
+use crate::session::tables::TableContents;
+
+/// The name of the table that a statement changes, in the queries that it is made of. No name in a text can be this one.
+pub(crate) const TARGET: &str = "\u{1}target";
 
 /// Views that read views that read views: each is planned within the planning of the one before.
 const DEPTH_MAX: usize = 32;
 
 /// What a statement names.
-pub(super) struct Views {
+pub(super) struct Relations {
     pub(super) sources: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
     /// Oids of the tables and views that are in the catalog.
-    pub(super) relations: Vec<u32>,
+    pub(super) oids: Vec<u32>,
+    /// The tables that can be written, those in views too, as they are read.
+    pub(super) tables: Vec<(u32, TableContents)>,
     /// There are views, and neither they nor the statement read anything but system tables.
     pub(super) only_catalog: bool,
 }
 
-/// Plans the views that `query` names, which is itself that of the last of `within`.
+/// Plans what `query` names, which is itself that of the last of the views `within`. `target` is what [`TARGET`] names.
 pub(super) async fn plan(
     within: &[u32],
+    target: Option<&Arc<dyn TableProvider>>,
     session: &Session,
     state: &SessionState,
     snapshot: &Arc<CatalogSnapshot>,
     query: &ast::Statement,
-) -> Result<Views> {
+) -> Result<Relations> {
     let statement = DataFusionStatement::Statement(Box::new(query.clone()));
-    let mut views = Views { sources: HashMap::new(), relations: vec![], only_catalog: true };
+    let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true };
     for reference in state.resolve_table_references(&statement)? {
         let resolved = resolve(state, reference);
+        if let (Some(target), TARGET) = (target, &*resolved.table) {
+            named.only_catalog = false;
+            named.sources.insert(resolved, provider_as_source(Arc::clone(target)));
+            continue;
+        }
         let schema = snapshot.schema(&resolved.schema).filter(|_| *resolved.catalog == *snapshot.database);
         let Some(table) = schema.and_then(|schema| schema.tables.get(&*resolved.table)) else { continue };
-        if !views.relations.contains(&table.oid) {
-            views.relations.push(table.oid);
+        if !named.oids.contains(&table.oid) {
+            named.oids.push(table.oid);
         }
-        let object = snapshot.object(table.oid).filter(|_| table.kind == TableKind::View);
-        let Some(Definition::View(view)) = object.map(|object| &object.definition) else {
-            views.only_catalog = false;
-            continue;
+        let view = match snapshot.object(table.oid).map(|object| &object.definition) {
+            Some(Definition::View(view)) => view,
+            Some(Definition::Table(definition)) => {
+                named.only_catalog = false;
+                let contents = session.contents(table.oid, definition).await?;
+                named.sources.insert(resolved, provider_as_source(Arc::new(contents.scan(definition)?)));
+                named.tables.push((table.oid, contents));
+                continue;
+            }
+            _ => {
+                named.only_catalog = false;
+                continue;
+            }
         };
-        if views.sources.contains_key(&resolved) {
+        if named.sources.contains_key(&resolved) {
             continue;
         }
         if within.contains(&table.oid) {
@@ -60,13 +84,14 @@ pub(super) async fn plan(
         if within.len() >= DEPTH_MAX {
             return Err(Error::TooDeep { depth_max: DEPTH_MAX });
         }
-        let (logical, only_catalog) = plan_view(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
-        views.only_catalog &= only_catalog;
-        let source = provider_as_source(Arc::new(ViewTable::new(logical, Some(view.query.clone()))));
-        views.sources.insert(resolved, source);
+        let planned = plan_view(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
+        named.only_catalog &= planned.only_catalog;
+        named.tables.extend(planned.tables);
+        let source = provider_as_source(Arc::new(ViewTable::new(planned.logical, Some(view.query.clone()))));
+        named.sources.insert(resolved, source);
     }
-    views.only_catalog &= !views.sources.is_empty();
-    Ok(views)
+    named.only_catalog &= !named.sources.is_empty();
+    Ok(named)
 }
 
 /// The plan of a view, with the columns that it had when it was made.
@@ -76,11 +101,11 @@ async fn plan_view(
     snapshot: &Arc<CatalogSnapshot>,
     name: &str,
     view: &ViewDefinition,
-) -> Result<(LogicalPlan, bool)> {
+) -> Result<PlannedQuery> {
     let state = super::session_state_in(session, snapshot, &view.search_path);
     let statement = parser::parse(&view.query, view.dialect)?.remove(0);
     let query = statement.ast.clone().ok_or_else(|| Error::unsupported("a view without a query"))?;
-    let planned = super::plan_query_of(views, session, &state, snapshot, &statement, &query, &[]).await?;
+    let mut planned = super::plan_query_of(views, None, session, &state, snapshot, &statement, &query, &[]).await?;
     let schema = Arc::clone(planned.logical.schema());
     if schema.fields().len() < view.columns.fields().len() {
         return Err(Error::OutdatedView { name: name.to_owned() });
@@ -97,6 +122,6 @@ async fn plan_view(
             Ok(expr.alias_qualified(None::<TableReference>, column.name()))
         })
         .collect::<Result<_>>()?;
-    let logical = LogicalPlanBuilder::from(planned.logical).project(columns)?.build()?;
-    Ok((logical, planned.only_catalog))
+    planned.logical = LogicalPlanBuilder::from(planned.logical).project(columns)?.build()?;
+    Ok(planned)
 }

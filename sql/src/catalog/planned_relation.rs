@@ -1,4 +1,5 @@
-//! A view as a table. Its rows are those of its query, which the planner puts in its place.
+//! A view, or a table that can be written, as the catalog knows it. The planner puts its query, or the files that it has at
+//! that moment, in its place.
 
 use std::sync::Arc;
 
@@ -11,23 +12,24 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 #[derive(Debug)]
-pub struct View {
+pub struct PlannedRelation {
     pub schema: SchemaRef,
-    pub query: String,
+    /// Of a view.
+    pub query: Option<String>,
 }
 
 #[async_trait]
-impl TableProvider for View {
+impl TableProvider for PlannedRelation {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
-        TableType::View
+        if self.query.is_some() { TableType::View } else { TableType::Base }
     }
 
     fn get_table_definition(&self) -> Option<&str> {
-        Some(&self.query)
+        self.query.as_deref()
     }
 
     async fn scan(
@@ -37,6 +39,6 @@ impl TableProvider for View {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan_err!("a view was not replaced by its query")
+        plan_err!("a relation was not replaced by what it stands for")
     }
 }

@@ -1,0 +1,16 @@
+//! Delta Lake tables: their versions, the files of each, and commits. `deltalake` keeps the log; what reads and writes the
+//! files are plans of ours, which the cluster can run.
+
+mod commit;
+mod data_file;
+mod file_statistics;
+mod layout;
+mod provider;
+mod version;
+
+pub use commit::{CommitError, TableChanges};
+pub use data_file::{DataFile, NewFile};
+pub(crate) use file_statistics::to_json as statistics_json;
+pub use layout::{storable_type, without_views};
+pub use provider::{DeltaScan, FILE_COLUMN};
+pub use version::{DeltaTables, TableVersion};

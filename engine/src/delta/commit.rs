@@ -1,0 +1,229 @@
+//! Changes of a table, made as a whole or not at all.
+//!
+//! Isolation is that of snapshots: two that change a table at the same time both succeed unless they take out the same
+//! file, or one of them changes the definition; then the second fails and nothing of it is seen.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use deltalake::DeltaTableError;
+use datafusion::arrow::datatypes::Schema;
+use deltalake::kernel::{Action, MetadataExt};
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
+use deltalake::logstore::get_actions;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::data_file::{DataFile, NewFile};
+use super::layout::kernel_schema;
+use super::version::{DeltaTables, TableVersion, failed};
+use crate::error::{Error, Result};
+
+/// How often a commit is tried while others are faster.
+const ATTEMPTS_MAX: u32 = 100;
+/// Says in the log which commit an entry is of.
+const COMMIT_ID: &str = "arbalest.commit";
+
+/// Files to add to a table and to take out of it.
+#[derive(Clone, Debug, Default)]
+pub struct TableChanges {
+    pub added: Vec<NewFile>,
+    pub removed: Vec<Arc<DataFile>>,
+    /// The columns that the table has from now on.
+    pub columns: Option<Arc<Schema>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else took out a file that these changes take out, or changed the definition.
+    #[error("the table was changed by another transaction")]
+    Conflict,
+    /// Some tables of a transaction were changed, others could not be.
+    #[error("only {} was changed: {reason}", made.join(", "))]
+    Partial { made: Vec<String>, reason: String },
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl TableChanges {
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.columns.is_none()
+    }
+
+    /// These changes, then others, which may take out what these add. Gives the files that are in neither.
+    pub fn then(&mut self, next: TableChanges) -> Vec<NewFile> {
+        let gone: HashSet<&str> = next.removed.iter().map(|file| file.path.as_str()).collect();
+        let (never, added): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.added).into_iter().partition(|NewFile(add)| gone.contains(add.path.as_str()));
+        let was_added: HashSet<&str> = never.iter().map(|NewFile(add)| add.path.as_str()).collect();
+        self.removed.extend(next.removed.iter().filter(|file| !was_added.contains(file.path.as_str())).cloned());
+        self.added = added;
+        self.added.extend(next.added);
+        self.columns = next.columns.or(self.columns.take());
+        never
+    }
+
+    fn actions(&self, base: &TableVersion) -> Result<Vec<Action>, DeltaTableError> {
+        let removed = self.removed.iter().map(|file| file.removal().into());
+        let mut actions: Vec<Action> = removed.chain(self.added.iter().map(|NewFile(add)| add.clone().into())).collect();
+        if let Some(columns) = &self.columns {
+            let metadata = base.state.metadata().clone().with_schema(&kernel_schema(columns)?)?;
+            actions.insert(0, metadata.into());
+        }
+        Ok(actions)
+    }
+
+    fn operation(&self, version: &TableVersion) -> DeltaOperation {
+        let partition_by = (!version.partition_columns.is_empty()).then(|| version.partition_columns.clone());
+        match (self.removed.is_empty(), self.added.is_empty()) {
+            (true, _) => DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None },
+            (false, true) => DeltaOperation::Delete { predicate: None },
+            (false, false) => DeltaOperation::Update { predicate: None },
+        }
+    }
+}
+
+impl DeltaTables {
+    /// Makes `changes`, which were made to `base`. Gives the version that has them.
+    pub async fn commit(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<Arc<TableVersion>, CommitError> {
+        let _shared = self.commits.read().await;
+        self.commit_one(base, changes).await
+    }
+
+    async fn commit_one(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<Arc<TableVersion>, CommitError> {
+        let id = Uuid::new_v4().to_string();
+        let mut base = Arc::clone(base);
+        for _ in 0..ATTEMPTS_MAX {
+            match self.try_commit(&base, changes, &id).await? {
+                Attempt::Done(version) => return Ok(version),
+                Attempt::Late => match self.rebase(&base, changes, &id).await? {
+                    Rebased::Done(version) => return Ok(version),
+                    Rebased::Onto(version) => base = version,
+                },
+            }
+        }
+        Err(CommitError::Conflict)
+    }
+
+    /// Makes the changes of several tables, or none of them if one cannot be made. No other commit of this process comes
+    /// between them; one of another process can, and then the error says what was made.
+    pub async fn commit_all(&self, tables: &[(&Arc<TableVersion>, &TableChanges)]) -> Result<(), CommitError> {
+        let _alone = self.commits.write().await;
+        if tables.len() > 1 {
+            for (base, changes) in tables {
+                self.rebase(base, changes, "").await?;
+            }
+        }
+        for (index, (base, changes)) in tables.iter().enumerate() {
+            if let Err(error) = self.commit_one(base, changes).await {
+                let made: Vec<String> = tables[..index].iter().map(|(base, _)| base.location.to_string()).collect();
+                return Err(if made.is_empty() { error } else { CommitError::Partial { made, reason: error.to_string() } });
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_commit(&self, base: &TableVersion, changes: &TableChanges, id: &str) -> Result<Attempt> {
+        let location = &base.location;
+        let properties = CommitProperties::default()
+            .with_metadata([(COMMIT_ID.to_owned(), Value::from(id))])
+            // Conflicts are ours to judge: the library takes every reader of a table for one of all its files.
+            .with_max_retries(0);
+        let commit = CommitBuilder::from(properties)
+            .with_actions(changes.actions(base).map_err(|error| failed(location, error))?)
+            .build(Some(&base.state), self.log(location)?, changes.operation(base))
+            .into_prepared_commit_future()
+            .await
+            .map_err(|error| failed(location, error))?;
+        let committed = match commit.await {
+            Ok(committed) => committed,
+            Err(error) if is_late(&error) => return Ok(Attempt::Late),
+            // The entry may be there although nobody said so.
+            Err(error @ DeltaTableError::ObjectStore { .. }) => {
+                let latest = self.latest(location).await?;
+                return match self.is_in(&latest, base.number + 1, id).await? {
+                    true => Ok(Attempt::Done(latest)),
+                    false => Err(failed(location, error)),
+                };
+            }
+            Err(error) => return Err(failed(location, error)),
+        };
+        let number = committed.version;
+        match committed.await {
+            Ok(finished) => {
+                let version = Arc::new(TableVersion::of(location, &finished.snapshot, Some(base))?);
+                self.keep(&version);
+                Ok(Attempt::Done(version))
+            }
+            Err(error) => {
+                // The changes are made all the same.
+                tracing::warn!(%location, version = number, %error, "no checkpoint was made");
+                self.latest(location).await.map(Attempt::Done)
+            }
+        }
+    }
+
+    /// Looks at what others have done since `base`.
+    async fn rebase(&self, base: &TableVersion, changes: &TableChanges, id: &str) -> Result<Rebased, CommitError> {
+        let latest = self.latest(&base.location).await?;
+        // Files that others have added since have the old columns.
+        let is_bound = changes.columns.is_some() && latest.number > base.number;
+        let removed: HashSet<&str> = changes.removed.iter().map(|file| file.path.as_str()).collect();
+        for number in base.number + 1..=latest.number {
+            for action in self.actions_of(&latest, number).await? {
+                match action {
+                    action if is_of(&action, id) => return Ok(Rebased::Done(latest)),
+                    Action::Metadata(_) | Action::Protocol(_) => return Err(CommitError::Conflict),
+                    _ if is_bound => return Err(CommitError::Conflict),
+                    Action::Remove(remove) if removed.contains(remove.path.as_str()) => return Err(CommitError::Conflict),
+                    _ => {}
+                }
+            }
+        }
+        Ok(Rebased::Onto(latest))
+    }
+
+    async fn is_in(&self, latest: &TableVersion, first: u64, id: &str) -> Result<bool> {
+        for number in first..=latest.number {
+            if self.actions_of(latest, number).await?.iter().any(|action| is_of(action, id)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn actions_of(&self, version: &TableVersion, number: u64) -> Result<Vec<Action>> {
+        let location = &version.location;
+        let entry = self.log(location)?.read_commit_entry(number).await.map_err(|error| failed(location, error))?;
+        let entry = entry.ok_or_else(|| failed(location, DeltaTableError::InvalidVersion(number)))?;
+        get_actions(number, &entry).map_err(|error| failed(location, error))
+    }
+}
+
+enum Attempt {
+    Done(Arc<TableVersion>),
+    /// There is a newer version.
+    Late,
+}
+
+enum Rebased {
+    /// They are in this version already.
+    Done(Arc<TableVersion>),
+    /// Nothing up to this version stands against them.
+    Onto(Arc<TableVersion>),
+}
+
+fn is_of(action: &Action, id: &str) -> bool {
+    matches!(action, Action::CommitInfo(info) if info.info.get(COMMIT_ID).and_then(Value::as_str) == Some(id))
+}
+
+fn is_late(error: &DeltaTableError) -> bool {
+    matches!(
+        error,
+        DeltaTableError::VersionAlreadyExists(_)
+            | DeltaTableError::Transaction {
+                source: TransactionError::MaxCommitAttempts(_) | TransactionError::VersionAlreadyExists(_)
+            }
+    )
+}

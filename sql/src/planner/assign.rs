@@ -1,0 +1,151 @@
+//! Rows as they are assigned to the columns of a table: cast to their types, and refused if a column or a condition of the
+//! table does.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::catalog::TableProvider;
+use datafusion::common::Column;
+use datafusion::datasource::ViewTable;
+use datafusion::functions::math::expr_fn::round;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use engine::without_views;
+use udfs::postgres::ENFORCE;
+use udfs::postgres::pg_type::{PG_TYPMOD, declared_type};
+
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::object::TableDefinition;
+use crate::catalog::pg_catalog::format_type::format_type;
+use crate::catalog::pg_catalog::types::column_type;
+use crate::error::{Error, Result};
+
+/// Bytes that a length in a type modifier of a text counts besides its characters.
+const TYPMOD_HEADER: usize = 4;
+
+/// The columns of `rows` as those of `definition`, in their order and under their names.
+pub(crate) fn cast_to_columns(rows: LogicalPlan, definition: &TableDefinition, snapshot: &CatalogSnapshot) -> Result<LogicalPlan> {
+    let schema = Arc::clone(rows.schema());
+    let given = schema.iter().zip(definition.columns.fields());
+    let columns = given.map(|((qualifier, field), column)| {
+        let value = Expr::Column(Column::from((qualifier, field)));
+        let data_type = field.data_type();
+        if !is_assignable(data_type, column.data_type()) {
+            return Err(Error::WrongType {
+                column: column.name().clone(),
+                expected: type_name(snapshot, column),
+                given: type_name(snapshot, field),
+            });
+        }
+        let is_integer = |data_type: &DataType| data_type.is_integer();
+        let has_fraction = data_type.is_floating() || data_type.is_decimal();
+        let value = match has_fraction && is_integer(column.data_type()) {
+            true => round(vec![value]),
+            false => value,
+        };
+        let value = match data_type == column.data_type() || without_views(data_type) == *column.data_type() {
+            true => value,
+            false => value.cast_to(column.data_type(), &schema)?,
+        };
+        Ok(value.alias(column.name()))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
+}
+
+/// A column's type as PostgreSQL names it.
+pub(crate) fn type_name(snapshot: &CatalogSnapshot, field: &Field) -> String {
+    let column = column_type(field);
+    format_type(snapshot, column.oid, Some(column.modifier.into()))
+}
+
+/// Whether PostgreSQL would cast a value in an assignment without being told.
+fn is_assignable(from: &DataType, to: &DataType) -> bool {
+    let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64);
+    let is_text = |data_type: &DataType| data_type.is_string();
+    match (from, to) {
+        (DataType::Null, _) => true,
+        (DataType::Dictionary(_, values), to) => is_assignable(values, to),
+        (_, to) if is_text(to) => true,
+        (from, to) if from.is_numeric() && to.is_numeric() => true,
+        (from, to) if is_time(from) && is_time(to) => true,
+        (from, to) if from.is_binary() && to.is_binary() => true,
+        (DataType::List(from) | DataType::LargeList(from) | DataType::FixedSizeList(from, _), DataType::List(to)) => {
+            is_assignable(from.data_type(), to.data_type())
+        }
+        (DataType::Struct(from), DataType::Struct(to)) => {
+            from.len() == to.len() && from.iter().zip(to).all(|(from, to)| is_assignable(from.data_type(), to.data_type()))
+        }
+        (from, to) => from == to,
+    }
+}
+
+/// `rows` as a table to plan further queries over.
+pub(crate) fn as_table(rows: LogicalPlan) -> Arc<dyn TableProvider> {
+    Arc::new(ViewTable::new(rows, None))
+}
+
+/// Rows that a rule of their table is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enforced {
+    /// Rows to be written.
+    New,
+    /// Rows that are there, for which the rule is new.
+    Existing,
+}
+
+/// The query that takes rows of `table` from the relation `from`, and fails for those that must not be in it; `None` if any
+/// row may.
+pub(crate) fn enforcing_query(table: &str, definition: &TableDefinition, from: &str, rows: Enforced) -> Option<String> {
+    let mut is_needed = !definition.checks.is_empty();
+    let mut columns = Vec::with_capacity(definition.columns.fields().len());
+    for (index, field) in definition.columns.fields().iter().enumerate() {
+        let column = identifier(field.name());
+        let mut value = column.clone();
+        if let Some(length) = length_max(field) {
+            is_needed = true;
+            let of_type = if declared_type(field) == Some("bpchar") { "character" } else { "character varying" };
+            let condition = format!("char_length(rtrim({column}, ' ')) <= {length}");
+            let message = format!("value too long for type {of_type}({length})");
+            value = enforced(&format!("left({value}, {length})"), &condition, "22001", &message);
+            if of_type == "character" {
+                value = format!("rpad({value}, {length})");
+            }
+        }
+        if !field.is_nullable() {
+            is_needed = true;
+            let name = field.name();
+            let message = match rows {
+                Enforced::New => format!("null value in column \"{name}\" of relation \"{table}\" violates not-null constraint"),
+                Enforced::Existing => format!("column \"{name}\" of relation \"{table}\" contains null values"),
+            };
+            value = enforced(&value, &format!("{column} IS NOT NULL"), "23502", &message);
+        }
+        if index == 0 {
+            for (name, condition) in &definition.checks {
+                let message = match rows {
+                    Enforced::New => format!("new row for relation \"{table}\" violates check constraint \"{name}\""),
+                    Enforced::Existing => format!("check constraint \"{name}\" of relation \"{table}\" is violated by some row"),
+                };
+                value = enforced(&value, condition, "23514", &message);
+            }
+        }
+        columns.push(format!("{value} AS {column}"));
+    }
+    is_needed.then(|| format!("SELECT {} FROM {}", columns.join(", "), identifier(from)))
+}
+
+fn enforced(value: &str, condition: &str, sql_state: &str, message: &str) -> String {
+    format!("{ENFORCE}({value}, ({condition}), '{sql_state}', '{}')", message.replace('\'', "''"))
+}
+
+/// The characters that a text of this column has at most.
+fn length_max(field: &Field) -> Option<usize> {
+    let is_text = matches!(declared_type(field), Some("varchar" | "bpchar"));
+    let modifier = field.metadata().get(PG_TYPMOD).filter(|_| is_text)?.parse::<usize>().ok()?;
+    modifier.checked_sub(TYPMOD_HEADER)
+}
+
+/// A name in a text.
+pub(crate) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

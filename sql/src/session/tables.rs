@@ -1,0 +1,106 @@
+//! The rows of tables as a session sees them: those of the latest version, or in a transaction block those that it began
+//! with and what it has changed.
+
+use std::sync::Arc;
+
+use engine::{CommitError, DeltaScan, NewFile, TableChanges, TableVersion};
+use url::Url;
+
+use super::{Session, TransactionStatus};
+use crate::catalog::object::TableDefinition;
+use crate::error::{Error, Result};
+use crate::sql_state::SqlState;
+
+/// A table at one moment, for one session.
+#[derive(Clone, Debug)]
+pub(crate) struct TableContents {
+    pub(crate) version: Arc<TableVersion>,
+    /// Made by the session's transaction block, not committed.
+    pub(crate) changes: Arc<TableChanges>,
+}
+
+impl TableContents {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.version, &other.version) && Arc::ptr_eq(&self.changes, &other.changes)
+    }
+
+    pub(crate) fn scan(&self, definition: &TableDefinition) -> Result<DeltaScan> {
+        Ok(DeltaScan::new(Arc::clone(&self.version), &self.changes)?.described(&definition.columns))
+    }
+}
+
+impl TableDefinition {
+    pub(crate) fn url(&self) -> Result<Url> {
+        let message = |error| format!("is not a URL: {error}");
+        Url::parse(&self.location)
+            .map_err(|error| Error::Location { location: self.location.clone(), message: message(error) })
+    }
+}
+
+impl Session {
+    /// The table as the next statement sees it.
+    pub(crate) async fn contents(&self, oid: u32, definition: &TableDefinition) -> Result<TableContents> {
+        if let Some(known) = self.transaction(|transaction| transaction.contents(oid)) {
+            return Ok(known);
+        }
+        let version = self.sessions().engine.tables().latest(&definition.url()?).await?;
+        let contents = TableContents { version, changes: Arc::default() };
+        Ok(self.transaction(|transaction| transaction.pin(oid, contents)))
+    }
+
+    /// Whether a plan over these tables reads what the next statement should.
+    pub(crate) async fn is_current(&self, tables: &[(u32, TableContents)]) -> Result<bool> {
+        let snapshot = self.catalog();
+        for (oid, planned) in tables {
+            let Some(definition) = snapshot.table_definition(*oid) else { return Ok(false) };
+            if !self.contents(*oid, definition).await?.is_same(planned) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Changes a table: at once, or when the transaction block commits. Files that are not needed after an error are removed.
+    pub(crate) async fn change_table(&self, oid: u32, before: &TableContents, changes: TableChanges) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        if self.transaction_status() != TransactionStatus::Idle {
+            self.transaction(|transaction| transaction.change_table(oid, before, changes));
+            return Ok(());
+        }
+        let (engine, version) = (Arc::clone(&self.sessions().engine), Arc::clone(&before.version));
+        let commit = async move {
+            let tables = engine.tables();
+            match tables.commit(&version, &changes).await {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    tables.discard(&version.location, &changes.added).await;
+                    Err(error.into())
+                }
+            }
+        };
+        self.committing(commit).await
+    }
+
+    /// Removes files that will be in no table.
+    pub(crate) async fn discard(&self, location: &Url, files: &[NewFile]) {
+        self.sessions().engine.tables().discard(location, files).await;
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict => Self::SerializationFailure,
+            error @ CommitError::Partial { .. } => Self::Classified {
+                sql_state: SqlState::STATEMENT_COMPLETION_UNKNOWN,
+                message: format!("the transaction was committed in part: {error}"),
+                detail: None,
+                hint: Some("Another server changed the other tables at the same moment.".into()),
+                position: None,
+            },
+            CommitError::Failed(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! `ALTER TABLE`.
+//!
+//! A column that is added without a value, and whatever concerns names and rules only, is written down. Other changes of
+//! columns write all rows again: readers of the table find its columns by their names.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use datafusion::catalog::TableProvider;
+use datafusion::sql::sqlparser::ast::{
+    self, AlterColumnOperation, AlterTable, AlterTableOperation, ColumnOption, Expr, ObjectName, RenameTableNameKind, TableConstraint,
+};
+use engine::TableChanges;
+use futures::TryStreamExt;
+
+use super::create_table::{field, type_defaults};
+use super::modify::{Modification, Target, skeleton};
+use super::names::{folded, owner, relation, unquoted};
+use super::{command, skipped};
+use crate::catalog::object::{Change, Definition, TableDefinition};
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::planner::TARGET;
+use crate::planner::assign::{Enforced, identifier};
+use crate::response::Response;
+use crate::session::Session;
+use crate::sql_state::SqlState;
+
+/// A table as it will be.
+struct Altered {
+    definition: TableDefinition,
+    /// Where the values of each column come from, as SQL over the columns that there are.
+    values: Vec<String>,
+    /// Rows that are there already may break a new rule.
+    needs_check: bool,
+}
+
+pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, alter: &AlterTable) -> Result<Response> {
+    let snapshot = session.catalog();
+    let Some(table) = relation(session, &alter.name, &snapshot)?.cloned() else {
+        let error = Error::UndefinedRelation { kind: "relation", name: unquoted(&alter.name) };
+        if alter.if_exists {
+            skipped(session, SqlState::SUCCESSFUL_COMPLETION, &error);
+            return Ok(command("ALTER TABLE"));
+        }
+        return Err(error);
+    };
+    if let [operation] = alter.operations.as_slice() {
+        match operation {
+            AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
+                return rename(session, table.oid, name).await;
+            }
+            AlterTableOperation::OwnerTo { new_owner } => {
+                let role = owner(session, new_owner)?;
+                change_object(session, table.oid, |object| object.owner.clone_from(&role)).await?;
+                return Ok(command("ALTER TABLE"));
+            }
+            _ => {}
+        }
+    }
+    let target = Target::find(session, &alter.name, &snapshot, "alter")?;
+    let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };
+    let mut altered = Altered {
+        values: modification.target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect(),
+        definition: modification.target.definition.clone(),
+        needs_check: false,
+    };
+    for operation in &alter.operations {
+        altered.apply(&modification, operation).await?;
+    }
+    type_defaults(&mut altered.definition, &modification.snapshot);
+    altered.make(modification).await?;
+    Ok(command("ALTER TABLE"))
+}
+
+async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<Response> {
+    let [part] = name.0.as_slice() else { return Err(Error::ImproperName { name: name.to_string() }) };
+    let name = part.as_ident().map_or_else(|| part.to_string(), folded);
+    session
+        .change_catalog(|snapshot| {
+            let object = snapshot.object(oid).ok_or_else(|| Error::unsupported("renaming a table that is served from a location"))?;
+            let schema = snapshot.schemas.iter().find(|schema| schema.oid == object.parent);
+            if schema.is_some_and(|schema| schema.tables.contains_key(&name)) {
+                return Err(Error::DuplicateRelation { name: name.clone() });
+            }
+            Ok(vec![Change::alter(object, |object| object.name.clone_from(&name))])
+        })
+        .await?;
+    Ok(command("ALTER TABLE"))
+}
+
+async fn change_object(session: &Session, oid: u32, change: impl Fn(&mut crate::catalog::object::Object)) -> Result<()> {
+    session
+        .change_catalog(|snapshot| {
+            let object = snapshot.object(oid).ok_or_else(|| Error::unsupported("altering a table that is served from a location"))?;
+            Ok(vec![Change::alter(object, &change)])
+        })
+        .await
+}
+
+impl Altered {
+    fn position(&self, modification: &Modification, name: &str) -> Result<usize> {
+        self.definition.columns.index_of(name).map_err(|_| Error::UndefinedColumnOf {
+            column: name.to_owned(),
+            relation: modification.target.name.clone(),
+        })
+    }
+
+    fn set_field(&mut self, index: usize, field: Field) {
+        let fields = self.definition.columns.fields().iter().enumerate();
+        let fields = fields.map(|(other, old)| if other == index { Arc::new(field.clone()) } else { Arc::clone(old) });
+        self.definition.columns = Schema::new(fields.collect::<Vec<_>>());
+    }
+
+    async fn apply(&mut self, modification: &Modification, operation: &AlterTableOperation) -> Result<()> {
+        use AlterTableOperation as O;
+        match operation {
+            O::AddColumn { if_not_exists, column_def, .. } => {
+                let name = folded(&column_def.name);
+                if self.definition.columns.index_of(&name).is_ok() {
+                    let error = Error::DuplicateColumnOf { column: name, relation: modification.target.name.clone() };
+                    if *if_not_exists {
+                        skipped(&modification.session, SqlState::DUPLICATE_COLUMN, &error);
+                        return Ok(());
+                    }
+                    return Err(error);
+                }
+                self.add_column(modification, column_def).await
+            }
+            O::DropColumn { column_names, if_exists, .. } => {
+                for name in column_names.iter().map(folded) {
+                    match self.position(modification, &name) {
+                        Err(error) if *if_exists => skipped(&modification.session, SqlState::SUCCESSFUL_COMPLETION, &error),
+                        index => self.drop_column(index?, &name)?,
+                    }
+                }
+                Ok(())
+            }
+            O::RenameColumn { old_column_name, new_column_name } => {
+                let (old, new) = (folded(old_column_name), folded(new_column_name));
+                let index = self.position(modification, &old)?;
+                if self.definition.columns.index_of(&new).is_ok() {
+                    return Err(Error::DuplicateColumnOf { column: new, relation: modification.target.name.clone() });
+                }
+                if !self.definition.checks.is_empty() {
+                    return Err(Error::unsupported("renaming a column of a table with CHECK constraints"));
+                }
+                if self.definition.partition_columns.contains(&old) {
+                    return Err(Error::unsupported("renaming a column by which a table is partitioned"));
+                }
+                self.set_field(index, self.definition.columns.field(index).clone().with_name(&new));
+                if let Some(default) = self.definition.defaults.remove(&old) {
+                    self.definition.defaults.insert(new.clone(), default);
+                }
+                Ok(())
+            }
+            O::AlterColumn { column_name, op } => self.alter_column(modification, &folded(column_name), op).await,
+            O::AddConstraint { constraint: TableConstraint::Check(check), .. } => {
+                let name = check.name.as_ref().map_or_else(|| format!("{}_check", modification.target.name), folded);
+                if self.definition.checks.insert(name.clone(), check.expr.to_string()).is_some() {
+                    return Err(Error::DuplicateConstraint { constraint: name, relation: modification.target.name.clone() });
+                }
+                self.needs_check = true;
+                Ok(())
+            }
+            O::DropConstraint { if_exists, name, .. } => {
+                let name = folded(name);
+                if self.definition.checks.remove(&name).is_none() {
+                    let error = Error::UndefinedConstraint { constraint: name, relation: modification.target.name.clone() };
+                    if !if_exists {
+                        return Err(error);
+                    }
+                    skipped(&modification.session, SqlState::SUCCESSFUL_COMPLETION, &error);
+                }
+                Ok(())
+            }
+            other => Err(Error::unsupported(format!("ALTER TABLE … {other}"))),
+        }
+    }
+
+    async fn add_column(&mut self, modification: &Modification, column: &ast::ColumnDef) -> Result<()> {
+        let name = folded(&column.name);
+        let Modification { session, statement, snapshot, .. } = modification;
+        let mut field = field(session, statement, snapshot, &name, &column.data_type).await?;
+        let mut value = "NULL".to_owned();
+        for option in &column.options {
+            match &option.option {
+                ColumnOption::Null => {}
+                ColumnOption::NotNull => {
+                    field = field.with_nullable(false);
+                    self.needs_check = true;
+                }
+                ColumnOption::Default(default) => {
+                    value = default.to_string();
+                    self.definition.defaults.insert(name.clone(), value.clone());
+                }
+                ColumnOption::Check(check) => {
+                    let given = option.name.as_ref().or(check.name.as_ref()).map(folded);
+                    let constraint = given.unwrap_or_else(|| format!("{}_{name}_check", modification.target.name));
+                    self.definition.checks.insert(constraint, check.expr.to_string());
+                    self.needs_check = true;
+                }
+                other => return Err(Error::unsupported(format!("the column option {other}"))),
+            }
+        }
+        let fields = self.definition.columns.fields().iter().cloned().chain([Arc::new(field)]);
+        self.definition.columns = Schema::new(fields.collect::<Vec<_>>());
+        self.values.push(value);
+        Ok(())
+    }
+
+    fn drop_column(&mut self, index: usize, name: &str) -> Result<()> {
+        if self.definition.columns.fields().len() == 1 {
+            return Err(Error::unsupported("a table without columns"));
+        }
+        if self.definition.partition_columns.iter().any(|column| column == name) {
+            return Err(Error::unsupported("dropping a column by which a table is partitioned"));
+        }
+        if !self.definition.checks.is_empty() {
+            return Err(Error::unsupported("dropping a column of a table with CHECK constraints"));
+        }
+        let fields = self.definition.columns.fields().iter().enumerate().filter(|(other, _)| *other != index);
+        self.definition.columns = Schema::new(fields.map(|(_, field)| Arc::clone(field)).collect::<Vec<_>>());
+        self.definition.defaults.remove(name);
+        self.values.remove(index);
+        Ok(())
+    }
+
+    async fn alter_column(&mut self, modification: &Modification, name: &str, operation: &AlterColumnOperation) -> Result<()> {
+        let index = self.position(modification, name)?;
+        let old = self.definition.columns.field(index).clone();
+        match operation {
+            AlterColumnOperation::SetNotNull => {
+                self.set_field(index, old.with_nullable(false));
+                self.needs_check = true;
+            }
+            AlterColumnOperation::DropNotNull => self.set_field(index, old.with_nullable(true)),
+            AlterColumnOperation::SetDefault { value } => {
+                self.definition.defaults.insert(name.to_owned(), value.to_string());
+            }
+            AlterColumnOperation::DropDefault => {
+                self.definition.defaults.remove(name);
+            }
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                let Modification { session, statement, snapshot, .. } = modification;
+                let new = field(session, statement, snapshot, name, data_type).await?.with_nullable(old.is_nullable());
+                self.values[index] = match using {
+                    Some(value) => value.to_string(),
+                    None => Expr::Cast {
+                        kind: ast::CastKind::Cast,
+                        expr: Box::new(Expr::Identifier(ast::Ident::with_quote('"', name))),
+                        data_type: data_type.clone(),
+                        array: false,
+                        format: None,
+                    }
+                    .to_string(),
+                };
+                self.set_field(index, new);
+            }
+            AlterColumnOperation::AddGenerated { .. } => return Err(Error::unsupported("a generated column")),
+        }
+        Ok(())
+    }
+
+    /// Makes the change, of the rows first.
+    async fn make(self, before: Modification) -> Result<()> {
+        let Self { definition, values, needs_check } = self;
+        let (oid, old) = (before.target.oid, before.target.definition.clone());
+        let after = Modification { target: Target { definition: definition.clone(), ..before.target.clone() }, ..before.clone() };
+        let contents = before.contents().await?;
+        let is_added = |index: usize| index >= old.columns.fields().len();
+        let is_kept = |(index, value): (usize, &String)| match is_added(index) {
+            true => value == "NULL",
+            false => {
+                let column = old.columns.field(index);
+                *value == identifier(column.name())
+                    && definition.columns.field(index).name() == column.name()
+                    && definition.columns.field(index).data_type() == column.data_type()
+            }
+        };
+        let keeps_rows = values.len() >= old.columns.fields().len() && values.iter().enumerate().all(is_kept);
+        let named = values.iter().zip(definition.columns.fields()).map(|(value, field)| format!("({value}) AS {}", identifier(field.name())));
+        let query = skeleton(&format!("SELECT {} FROM {}", named.collect::<Vec<_>>().join(", "), identifier(TARGET)))?;
+        let table: Arc<dyn TableProvider> = Arc::new(contents.scan(&old)?);
+        let rows = after.plan_part(table, query, &[]).await?.logical;
+        let rows = after.enforced(rows, &[], Enforced::Existing).await?;
+        let columns = (definition.columns != old.columns).then(|| Arc::new(definition.columns.clone()));
+        let changes = match keeps_rows {
+            true => {
+                if needs_check {
+                    // Only whether it fails is of interest.
+                    after.run(rows).await?.try_for_each(|_| std::future::ready(Ok(()))).await?;
+                }
+                TableChanges { columns, ..TableChanges::default() }
+            }
+            false => {
+                let removed = contents.scan(&old)?.files().cloned().collect();
+                TableChanges { added: after.write(rows).await?.files, removed, columns }
+            }
+        };
+        before.session.change_table(oid, &contents, changes).await?;
+        change_object(&before.session, oid, |object| object.definition = Definition::Table(definition.clone())).await
+    }
+}

@@ -1,0 +1,379 @@
+//! `CREATE TABLE` and `CREATE TABLE AS`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{
+    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, TableConstraint,
+};
+use engine::storable_type;
+use udfs::postgres::pg_type::{PG_TYPE, PG_TYPMOD};
+use url::Url;
+use uuid::Uuid;
+
+use super::insert::parsed_expression;
+use super::modify::{Modification, Target, skeleton};
+use super::names::{folded, new_relation};
+use super::{command, skipped};
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::object::{Change, Definition, TableDefinition};
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::planner;
+use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, type_name};
+use crate::planner::TARGET;
+use crate::response::Response;
+use crate::session::Session;
+use crate::sql_state::SqlState;
+
+/// What a text's modifier counts besides its characters.
+const TYPMOD_HEADER: u64 = 4;
+
+pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, create: &CreateTable) -> Result<Response> {
+    refuse_others(create)?;
+    let snapshot = session.catalog();
+    let (schema, name) = new_relation(session, &create.name, &snapshot)?;
+    let existing = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name));
+    if existing.is_some() && !create.or_replace {
+        let error = Error::DuplicateRelation { name };
+        if create.if_not_exists {
+            skipped(session, SqlState::DUPLICATE_TABLE, &error);
+            return Ok(command("CREATE TABLE"));
+        }
+        return Err(error);
+    }
+    let (definition, rows) = match &create.query {
+        Some(query) => {
+            let (definition, rows) = define_by_query(session, statement, &snapshot, create, query, &name).await?;
+            (definition, Some(rows))
+        }
+        None => (define(session, statement, &snapshot, create, &name).await?, None),
+    };
+    let location = definition.url()?;
+    let made = make(session, statement, &snapshot, &name, &definition, rows).await;
+    let made = match made {
+        Ok(rows) => publish(session, create, &schema, &name, definition).await.map(|()| rows),
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(Some(rows)) => Ok(Response::Command { tag: "SELECT".into(), rows: Some(rows) }),
+        Ok(None) => Ok(command("CREATE TABLE")),
+        Err(error) => {
+            session.sessions().engine.tables().remove(&location).await;
+            Err(error)
+        }
+    }
+}
+
+fn refuse_others(create: &CreateTable) -> Result<()> {
+    let what = match create {
+        CreateTable { temporary: true, .. } => "CREATE TEMPORARY TABLE",
+        CreateTable { external: true, .. } => "CREATE EXTERNAL TABLE",
+        CreateTable { like: Some(_), .. } | CreateTable { clone: Some(_), .. } => "CREATE TABLE LIKE",
+        CreateTable { location: Some(_), .. } => "CREATE TABLE with a location",
+        CreateTable { partition_by: Some(_), .. } | CreateTable { cluster_by: Some(_), .. } => "PARTITION BY of this form",
+        CreateTable { inherits: Some(_), .. } => "INHERITS",
+        CreateTable { table_options, .. } if *table_options != CreateTableOptions::None => "CREATE TABLE with options",
+        _ => return Ok(()),
+    };
+    let hint = (what == "PARTITION BY of this form").then(|| "Use PARTITIONED BY (column, …).".to_owned());
+    Err(Error::Unsupported { what: what.into(), hint })
+}
+
+/// Makes the table's log, with its first rows. Gives how many there are.
+async fn make(
+    session: &Arc<Session>,
+    statement: &Statement,
+    snapshot: &Arc<CatalogSnapshot>,
+    name: &str,
+    definition: &TableDefinition,
+    rows: Option<LogicalPlan>,
+) -> Result<Option<u64>> {
+    let target = Target { oid: 0, name: name.to_owned(), definition: definition.clone() };
+    let modification = modification(session, statement, snapshot, target);
+    let written = match rows {
+        Some(rows) => Some(modification.write(rows).await?),
+        None => None,
+    };
+    let files = written.as_ref().map_or(&[][..], |written| &written.files);
+    let tables = session.sessions().engine.tables();
+    tables.create(&definition.url()?, &definition.columns, &definition.partition_columns, files).await?;
+    Ok(written.map(|written| written.rows))
+}
+
+fn modification(session: &Arc<Session>, statement: &Statement, snapshot: &Arc<CatalogSnapshot>, target: Target) -> Modification {
+    Modification { session: Arc::clone(session), statement: statement.clone(), snapshot: Arc::clone(snapshot), target }
+}
+
+async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, name: &str, definition: TableDefinition) -> Result<()> {
+    let oid = session.sessions().catalog.new_oid().await?;
+    if session.transaction_status() != crate::TransactionStatus::Idle {
+        let location = definition.url()?;
+        session.transaction(|transaction| transaction.created(location));
+    }
+    session
+        .change_catalog(|snapshot| {
+            let parent = snapshot.schema(schema).ok_or_else(|| Error::UndefinedSchema { name: schema.to_owned() })?;
+            let new = Change::create(oid, parent.oid, name, session.user(), Definition::Table(definition.clone()));
+            let Some(existing) = parent.tables.get(name) else { return Ok(vec![new]) };
+            let object = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::Table(_)));
+            match object {
+                Some(object) if create.or_replace => Ok(vec![Change::drop(object), new]),
+                None if create.or_replace => {
+                    Err(Error::WrongRelation { name: name.to_owned(), expected: "table that can be replaced", hint: None })
+                }
+                _ => Err(Error::DuplicateRelation { name: name.to_owned() }),
+            }
+        })
+        .await
+}
+
+/// A table of the columns that are given.
+async fn define(
+    session: &Arc<Session>,
+    statement: &Statement,
+    snapshot: &Arc<CatalogSnapshot>,
+    create: &CreateTable,
+    name: &str,
+) -> Result<TableDefinition> {
+    let mut columns = create.columns.clone();
+    let partition_columns = partition_columns(create, &mut columns)?;
+    let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
+    let (mut defaults, mut checks) = (BTreeMap::new(), vec![]);
+    for column in &columns {
+        let column_name = folded(&column.name);
+        if fields.iter().any(|field| *field.name() == column_name) {
+            return Err(Error::DuplicateColumn { name: column_name });
+        }
+        let mut field = field(session, statement, snapshot, &column_name, &column.data_type).await?;
+        for option in &column.options {
+            match &option.option {
+                ColumnOption::Null => {}
+                ColumnOption::NotNull => field = field.with_nullable(false),
+                ColumnOption::Default(default) => {
+                    defaults.insert(column_name.clone(), default.to_string());
+                }
+                ColumnOption::Check(check) => {
+                    let given = option.name.as_ref().or(check.name.as_ref()).map(folded);
+                    checks.push((given.unwrap_or_else(|| format!("{name}_{column_name}_check")), check.expr.to_string()));
+                }
+                other => return Err(Error::unsupported(format!("the column option {other}"))),
+            }
+        }
+        fields.push(field);
+    }
+    if fields.is_empty() {
+        return Err(Error::unsupported("a table without columns"));
+    }
+    for constraint in &create.constraints {
+        match constraint {
+            TableConstraint::Check(check) => {
+                let given = check.name.as_ref().map(folded);
+                checks.push((given.unwrap_or_else(|| format!("{name}_check")), check.expr.to_string()));
+            }
+            other => return Err(Error::unsupported(format!("the constraint {other}"))),
+        }
+    }
+    let mut definition = TableDefinition {
+        location: new_location(session, name)?,
+        columns: Schema::new(fields),
+        partition_columns,
+        defaults,
+        checks: distinct(checks),
+        comment: create.comment.as_ref().map(|comment| match comment {
+            ast::CommentDef::WithEq(text) | ast::CommentDef::WithoutEq(text) => text.clone(),
+        }),
+    };
+    type_defaults(&mut definition, snapshot);
+    check_expressions(session, statement, snapshot, name, &definition).await?;
+    Ok(definition)
+}
+
+/// Gives defaults that are quoted texts the types of their columns.
+pub(super) fn type_defaults(definition: &mut TableDefinition, snapshot: &CatalogSnapshot) {
+    let target = Target { oid: 0, name: String::new(), definition: definition.clone() };
+    for (column, default) in &mut definition.defaults {
+        let Ok(index) = target.column(column) else { continue };
+        let Some(Expr::Nested(value)) = parsed_expression(default) else { continue };
+        if let Some(data_type) = target.column_type(index, snapshot)
+            && let Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(_), .. }) = value.as_ref()
+        {
+            *default = format!("{value}::{}", data_type.to_string().to_ascii_lowercase());
+        }
+    }
+}
+
+/// Conditions by names of their own: `t_check`, `t_check1`, …
+fn distinct(checks: Vec<(String, String)>) -> BTreeMap<String, String> {
+    let mut named = BTreeMap::new();
+    for (name, condition) in checks {
+        let names = std::iter::once(name.clone()).chain((1..).map(|number| format!("{name}{number}")));
+        if let Some(free) = names.into_iter().find(|name| !named.contains_key(name)) {
+            named.insert(free, condition);
+        }
+    }
+    named
+}
+
+/// Defaults and conditions are wrong now or never.
+async fn check_expressions(
+    session: &Arc<Session>,
+    statement: &Statement,
+    snapshot: &Arc<CatalogSnapshot>,
+    name: &str,
+    definition: &TableDefinition,
+) -> Result<()> {
+    let target = Target { oid: 0, name: name.to_owned(), definition: definition.clone() };
+    let modification = modification(session, statement, snapshot, target);
+    let state = planner::session_state(session, snapshot);
+    let values = definition.columns.fields().iter().map(|field| format!("({})", modification.target.default(field.name())));
+    let query = skeleton(&format!("SELECT {}", values.collect::<Vec<_>>().join(", ")))?;
+    let row = modification.plan_query(query, &[]).await?.logical;
+    let row = cast_to_columns(row, definition, snapshot)?;
+    if let Some(query) = enforcing_query(name, definition, TARGET, Enforced::New) {
+        let planned = modification.plan_part(as_table(row), skeleton(&query)?, &[]).await?;
+        // Types are compared when a plan is analyzed.
+        let analyzer = state.analyzer();
+        analyzer.execute_and_check(planned.logical, state.config_options(), |_, _| {})?;
+    }
+    Ok(())
+}
+
+/// A table of the columns of a query, and their rows.
+async fn define_by_query(
+    session: &Arc<Session>,
+    statement: &Statement,
+    snapshot: &Arc<CatalogSnapshot>,
+    create: &CreateTable,
+    query: &ast::Query,
+    name: &str,
+) -> Result<(TableDefinition, LogicalPlan)> {
+    let (state, text) = (planner::session_state(session, snapshot), statement.sql().to_owned());
+    let query = ast::Statement::Query(Box::new(query.clone()));
+    let planned = {
+        let (session, statement, snapshot, state) = (Arc::clone(session), statement.clone(), Arc::clone(snapshot), state.clone());
+        let plan = async move { planner::plan_query(&session, &state, &snapshot, &statement, &query, &[]).await };
+        planner::aside(&text, plan).await?
+    };
+    if !planned.parameter_types.is_empty() {
+        return Err(Error::UndefinedParameter { number: 1 });
+    }
+    if create.columns.len() > planned.schema.fields().len() {
+        return Err(Error::Classified {
+            sql_state: SqlState::SYNTAX_ERROR,
+            message: "too many column names were specified".into(),
+            detail: None,
+            hint: None,
+            position: None,
+        });
+    }
+    // The types are those of the plan when it is analyzed, such as those of a UNION.
+    let analyzed = state.analyzer().execute_and_check(planned.logical.clone(), state.config_options(), |_, _| {})?;
+    let mut fields: Vec<Field> = Vec::with_capacity(planned.schema.fields().len());
+    for (index, (shown, typed)) in planned.schema.fields().iter().zip(analyzed.schema().fields()).enumerate() {
+        let given = create.columns.get(index).map(|column| folded(&column.name));
+        let column = given.unwrap_or_else(|| shown.name().clone());
+        if fields.iter().any(|field| *field.name() == column) {
+            return Err(Error::DuplicateColumn { name: column });
+        }
+        let data_type = storable_type(typed.data_type())
+            .ok_or_else(|| Error::UnstorableType { column: column.clone(), data_type: type_name(snapshot, typed) })?;
+        fields.push(Field::new(column, data_type, true).with_metadata(shown.metadata().clone()));
+    }
+    let mut no_columns = vec![];
+    let partition_columns = partition_columns(create, &mut no_columns)?;
+    if let Some(missing) = partition_columns.iter().find(|name| fields.iter().all(|field| field.name() != *name)) {
+        return Err(Error::UndefinedColumnOf { column: missing.clone(), relation: name.to_owned() });
+    }
+    let definition = TableDefinition {
+        location: new_location(session, name)?,
+        columns: Schema::new(fields),
+        partition_columns,
+        defaults: BTreeMap::new(),
+        checks: BTreeMap::new(),
+        comment: None,
+    };
+    let rows = cast_to_columns(planned.logical, &definition, snapshot)?;
+    Ok((definition, rows))
+}
+
+/// `PARTITIONED BY (a, b)`; columns that are only declared there are added to `columns`.
+fn partition_columns(create: &CreateTable, columns: &mut Vec<ColumnDef>) -> Result<Vec<String>> {
+    let HiveDistributionStyle::PARTITIONED { columns: partitions } = &create.hive_distribution else {
+        return match create.hive_distribution {
+            HiveDistributionStyle::NONE => Ok(vec![]),
+            _ => Err(Error::unsupported("this distribution of a table")),
+        };
+    };
+    let mut names = vec![];
+    for partition in partitions {
+        let name = folded(&partition.name);
+        let is_known = columns.iter().any(|column| folded(&column.name) == name);
+        if !is_known && partition.data_type != ast::DataType::Unspecified {
+            columns.push(partition.clone());
+        } else if !is_known && create.query.is_none() {
+            return Err(Error::UndefinedColumn { name, nearest: None, position: None });
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// A column of a declared type.
+pub(super) async fn field(
+    session: &Arc<Session>,
+    statement: &Statement,
+    snapshot: &Arc<CatalogSnapshot>,
+    name: &str,
+    data_type: &ast::DataType,
+) -> Result<Field> {
+    let state = planner::session_state(session, snapshot);
+    let mut query = skeleton("SELECT CAST(NULL AS int) AS x")?;
+    if let ast::Statement::Query(query) = &mut query
+        && let ast::SetExpr::Select(select) = query.body.as_mut()
+        && let Some(ast::SelectItem::ExprWithAlias { expr: Expr::Cast { data_type: of, .. }, .. }) = select.projection.first_mut()
+    {
+        *of = data_type.clone();
+    }
+    let planned = planner::plan_query(session, &state, snapshot, statement, &query, &[]).await?;
+    let (shown, typed) = (planned.schema.field(0), planned.logical.schema().field(0));
+    let stored = storable_type(typed.data_type())
+        .ok_or_else(|| Error::UnstorableType { column: name.to_owned(), data_type: data_type.to_string().to_ascii_lowercase() })?;
+    let mut metadata = shown.metadata().clone();
+    if let (DataType::Utf8, Some((pg_type, length))) = (&stored, text_length(data_type)) {
+        metadata.insert(PG_TYPE.to_owned(), pg_type.to_owned());
+        metadata.extend(length.map(|length| (PG_TYPMOD.to_owned(), (length + TYPMOD_HEADER).to_string())));
+    }
+    Ok(Field::new(name, stored, true).with_metadata(metadata))
+}
+
+/// The type of a text that is not `text`, and how many characters it has at most.
+fn text_length(data_type: &ast::DataType) -> Option<(&'static str, Option<u64>)> {
+    use ast::DataType as T;
+    let characters = |length: &Option<CharacterLength>| match length {
+        Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
+        Some(CharacterLength::Max) | None => None,
+    };
+    match data_type {
+        T::Varchar(length) | T::CharacterVarying(length) | T::CharVarying(length) => Some(("varchar", characters(length))),
+        T::Char(length) | T::Character(length) => Some(("bpchar", characters(length).or(Some(1)))),
+        _ => None,
+    }
+}
+
+/// A place of its own, named after the table for people who look there.
+fn new_location(session: &Session, name: &str) -> Result<String> {
+    let warehouse = &session.sessions().config.warehouse;
+    let mut location: Url = warehouse.clone();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(63).collect();
+    match location.path_segments_mut() {
+        Ok(mut segments) => segments.pop_if_empty().extend([&format!("{name}-{}", Uuid::new_v4().simple()), ""]),
+        Err(()) => {
+            return Err(Error::Location { location: warehouse.to_string(), message: "is no place for tables".into() });
+        }
+    };
+    Ok(location.to_string())
+}

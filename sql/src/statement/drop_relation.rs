@@ -1,0 +1,87 @@
+//! `DROP VIEW` and `DROP TABLE`.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::ObjectName;
+
+use super::drop_objects::drop_objects;
+use super::names::{relation, unquoted};
+use super::{command, skipped};
+use crate::catalog::TableKind;
+use crate::error::{Error, Result};
+use crate::response::Response;
+use crate::session::Session;
+use crate::sql_state::SqlState;
+
+/// What is dropped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    View,
+    Table,
+}
+
+impl Dropped {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Table => "table",
+        }
+    }
+
+    fn tag(self) -> &'static str {
+        match self {
+            Self::View => "DROP VIEW",
+            Self::Table => "DROP TABLE",
+        }
+    }
+}
+
+pub(super) async fn drop_relation(
+    session: &Arc<Session>,
+    dropped: Dropped,
+    names: &[ObjectName],
+    if_exists: bool,
+    cascade: bool,
+) -> Result<Response> {
+    let snapshot = session.catalog();
+    let mut oids: Vec<u32> = Vec::with_capacity(names.len());
+    for name in names {
+        let undefined = || Error::UndefinedRelation { kind: dropped.kind(), name: unquoted(name) };
+        let found = match relation(session, name, &snapshot) {
+            Err(error @ Error::UndefinedSchema { .. }) if if_exists => {
+                skipped(session, SqlState::SUCCESSFUL_COMPLETION, &error);
+                continue;
+            }
+            found => found?,
+        };
+        let Some(found) = found else {
+            if if_exists {
+                skipped(session, SqlState::SUCCESSFUL_COMPLETION, &undefined());
+                continue;
+            }
+            return Err(undefined());
+        };
+        match (dropped, found.kind) {
+            (Dropped::View, TableKind::View) | (Dropped::Table, TableKind::Table) => {}
+            (Dropped::Table, TableKind::External) => return Err(Error::Served { table: found.name.clone() }),
+            (Dropped::View, _) => {
+                let hint = Some("Use DROP TABLE to remove a table.");
+                return Err(Error::WrongRelation { name: found.name.clone(), expected: "view", hint });
+            }
+            (Dropped::Table, _) => {
+                let hint = Some("Use DROP VIEW to remove a view.");
+                return Err(Error::WrongRelation { name: found.name.clone(), expected: "table", hint });
+            }
+        }
+        if !oids.contains(&found.oid) {
+            oids.push(found.oid);
+        }
+    }
+    session
+        .change_catalog(|snapshot| {
+            let there: Vec<u32> = oids.iter().copied().filter(|oid| snapshot.object(*oid).is_some()).collect();
+            drop_objects(session, snapshot, &there, cascade)
+        })
+        .await?;
+    Ok(command(dropped.tag()))
+}

@@ -1,0 +1,226 @@
+//! `INSERT`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::{self, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{self, Expr, Ident, Insert, ObjectName, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, TableObject};
+use engine::TableChanges;
+
+use super::modify::{ATTEMPTS_MAX, Modification, Target, is_default, skeleton, typed};
+use super::names::folded;
+use super::select::current_plan;
+use crate::catalog::CatalogSnapshot;
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::planner::assign::{as_table, identifier};
+use crate::planner::{self, PlannedQuery, TARGET};
+use crate::response::Response;
+use crate::session::Session;
+use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
+
+pub(super) async fn prepare(
+    session: &Arc<Session>,
+    statement: &Statement,
+    insert: &Insert,
+    declared: &[Option<DataType>],
+) -> Result<PreparedStatement> {
+    let modification = modification(session, statement, insert)?;
+    let planned = plan(&modification, insert, declared).await?;
+    let (mut parameter_types, mut schema, mut origins) = (planned.parameter_types, None, vec![]);
+    if let Some(items) = &insert.returning {
+        let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
+        let returning = modification.plan_returning(items, &alias(insert)?, table, None, &parameter_types).await?;
+        (parameter_types, schema, origins) = (returning.parameter_types, Some(returning.schema), returning.origins);
+    }
+    Ok(PreparedStatement::new(Prepared {
+        statement: statement.clone(),
+        parameter_types,
+        plan: Some(QueryPlan {
+            logical: planned.logical,
+            catalog_version: planned.catalog_version,
+            only_catalog: false,
+            tables: planned.tables,
+        }),
+        schema,
+        origins,
+    }))
+}
+
+pub(super) async fn execute(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    insert: &Insert,
+    parameters: &[ScalarValue],
+) -> Result<Response> {
+    let prepared_plan = prepared.inner();
+    for _ in 0..ATTEMPTS_MAX {
+        let modification = modification(session, prepared.statement(), insert)?;
+        let contents = modification.contents().await?;
+        let (logical, types) = match current_plan(session, prepared_plan, &modification.snapshot).await? {
+            Some(plan) => (plan.logical.clone(), prepared_plan.parameter_types.clone()),
+            None => {
+                let planned = plan(&modification, insert, &prepared_plan.parameter_types).await?;
+                (planned.logical, planned.parameter_types)
+            }
+        };
+        let written = modification.write(planner::bind(&logical, &types, parameters)?).await?;
+        let removed = match insert.overwrite {
+            true => contents.scan(&modification.target.definition)?.files().cloned().collect(),
+            false => vec![],
+        };
+        let changes = TableChanges { added: written.files.clone(), removed, columns: None };
+        if !modification.apply(&contents, changes).await? {
+            continue;
+        }
+        return match (&insert.returning, prepared.schema()) {
+            (Some(items), Some(schema)) => {
+                let table = modification.of_written(&contents, &written)?;
+                let rows = modification.plan_returning(items, &alias(insert)?, table, None, &types).await?;
+                modification.respond(planner::bind(&rows.logical, &types, parameters)?, schema, "INSERT 0").await
+            }
+            _ => Ok(Response::Command { tag: "INSERT 0".into(), rows: Some(written.rows) }),
+        };
+    }
+    Err(Error::SerializationFailure)
+}
+
+fn modification(session: &Arc<Session>, statement: &Statement, insert: &Insert) -> Result<Modification> {
+    refuse_others(insert)?;
+    let TableObject::TableName(name) = &insert.table else { return Err(Error::unsupported("INSERT into anything but a table")) };
+    let snapshot = session.catalog();
+    let target = Target::find(session, name, &snapshot, "insert into")?;
+    Ok(Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target })
+}
+
+/// What RETURNING calls the table.
+fn alias(insert: &Insert) -> Result<Ident> {
+    let TableObject::TableName(name) = &insert.table else { return Err(Error::unsupported("INSERT into anything but a table")) };
+    let last = name.0.last().and_then(|part| part.as_ident()).cloned();
+    let alias = insert.table_alias.as_ref().map(|alias| alias.alias.clone()).or(last);
+    alias.ok_or_else(|| Error::ImproperName { name: name.to_string() })
+}
+
+fn refuse_others(insert: &Insert) -> Result<()> {
+    let what = match insert {
+        Insert { on: Some(OnInsert::OnConflict(on)), .. } => match (&on.action, &on.conflict_target) {
+            // Without unique columns there are no conflicts.
+            (OnConflictAction::DoNothing, None) => return Ok(()),
+            _ => {
+                return Err(Error::Classified {
+                    sql_state: crate::SqlState::INVALID_COLUMN_REFERENCE,
+                    message: "there is no unique or exclusion constraint matching the ON CONFLICT specification".into(),
+                    detail: None,
+                    hint: Some("Use MERGE INTO, or DELETE and INSERT in one transaction.".into()),
+                    position: None,
+                });
+            }
+        },
+        Insert { on: Some(_), .. } | Insert { replace_into: true, .. } | Insert { ignore: true, .. } => "this INSERT",
+        Insert { partitioned: Some(_), .. } => "INSERT … PARTITION",
+        _ => return Ok(()),
+    };
+    Err(Error::unsupported(what))
+}
+
+/// Plans the rows to be written: all columns of the table, in its order.
+async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<DataType>]) -> Result<PlannedQuery> {
+    let Modification { snapshot, target, .. } = modification;
+    let columns = columns(target, &insert.columns)?;
+    let mut planned = match &insert.source {
+        Some(source) => {
+            let query = ast::Statement::Query(Box::new(typed_source(target, snapshot, &columns, source)));
+            modification.plan_query(query, declared).await?
+        }
+        // DEFAULT VALUES: one row, of which nothing is taken.
+        None => modification.plan_query(skeleton("SELECT NULL AS \"default\"")?, &[]).await?,
+    };
+    let width = if insert.source.is_some() { planned.logical.schema().fields().len() } else { 0 };
+    if width > columns.len() {
+        return Err(Error::InsertWidth { more: "expressions", fewer: "target columns" });
+    }
+    if width < columns.len() && !insert.columns.is_empty() {
+        return Err(Error::InsertWidth { more: "target columns", fewer: "expressions" });
+    }
+    let given = |index: usize| format!("\u{1}given {index}");
+    let names = planned.logical.schema().iter().enumerate().map(|(index, (qualifier, field))| {
+        logical_expr::Expr::Column(Column::from((qualifier, field))).alias(given(index))
+    });
+    let names: Vec<_> = names.collect();
+    let rows = LogicalPlanBuilder::from(planned.logical).project(names)?.build()?;
+    let value = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| {
+        let position = columns[..width].iter().position(|column| *column == index);
+        let value = position.map_or_else(|| format!("({})", target.default(field.name())), |position| identifier(&given(position)));
+        format!("{value} AS {}", identifier(field.name()))
+    };
+    let values: Vec<String> = target.definition.columns.fields().iter().enumerate().map(value).collect();
+    let query = skeleton(&format!("SELECT {} FROM {}", values.join(", "), identifier(TARGET)))?;
+    let all = modification.plan_part(as_table(rows), query, declared).await?;
+    planned.logical = modification.assigned(all.logical, declared).await?;
+    planned.tables.extend(all.tables);
+    Ok(planned)
+}
+
+/// The indexes of the columns that values are given for.
+pub(super) fn columns(target: &Target, names: &[ObjectName]) -> Result<Vec<usize>> {
+    if names.is_empty() {
+        return Ok((0..target.definition.columns.fields().len()).collect());
+    }
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let [part] = name.0.as_slice() else { return Err(Error::unsupported("INSERT into a part of a column")) };
+        let name = part.as_ident().map_or_else(|| part.to_string(), folded);
+        let column = target.column(&name)?;
+        if columns.contains(&column) {
+            return Err(Error::DuplicateColumn { name });
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// The source with parameters and quoted texts of the types of the columns that they are for, and with defaults.
+fn typed_source(target: &Target, snapshot: &CatalogSnapshot, columns: &[usize], source: &Query) -> Query {
+    let types: Vec<_> = columns.iter().map(|column| target.column_type(*column, snapshot)).collect();
+    let default = |index: usize| {
+        let field = target.definition.columns.field(*columns.get(index)?);
+        parsed_expression(target.default(field.name()))
+    };
+    let mut query = source.clone();
+    match query.body.as_mut() {
+        SetExpr::Values(values) => {
+            for row in &mut values.rows {
+                for (index, value) in row.content.iter_mut().enumerate() {
+                    if is_default(value)
+                        && let Some(default) = default(index)
+                    {
+                        *value = default;
+                    }
+                    let data_type = types.get(index).and_then(Option::as_ref);
+                    *value = typed(std::mem::replace(value, planner::build::null()), data_type);
+                }
+            }
+        }
+        SetExpr::Select(select) => {
+            for (item, data_type) in select.projection.iter_mut().zip(&types) {
+                if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                    *value = typed(std::mem::replace(value, planner::build::null()), data_type.as_ref());
+                }
+            }
+        }
+        _ => {}
+    }
+    query
+}
+
+/// The syntax tree of an expression that was checked when its table was made.
+pub(super) fn parsed_expression(text: &str) -> Option<Expr> {
+    let ast::Statement::Query(query) = skeleton(&format!("SELECT ({text})")).ok()? else { return None };
+    let SetExpr::Select(select) = *query.body else { return None };
+    match select.projection.into_iter().next()? {
+        SelectItem::UnnamedExpr(expr) => Some(expr),
+        _ => None,
+    }
+}

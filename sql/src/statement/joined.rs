@@ -1,0 +1,369 @@
+//! Changes of a table's rows that other rows decide on: `MERGE` and `UPDATE … FROM`.
+//!
+//! First the table is joined with the other rows, to find the files with rows that change. Then those files are joined with
+//! them again, and written as they are afterwards, together with rows that are new.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    self, BinaryOperator, CaseWhen, Expr, Ident, JoinConstraint, JoinOperator, Query, SetExpr, TableFactor, TableWithJoins, Value,
+};
+use engine::{FILE_COLUMN, TableChanges};
+use futures::TryStreamExt;
+use udfs::postgres::ROW_ID;
+
+use super::insert::parsed_expression;
+use super::modify::{ATTEMPTS_MAX, Modification, replaced, skeleton, typed};
+use super::names::folded;
+use crate::error::{Error, Result};
+use crate::planner::assign::{as_table, identifier};
+use crate::planner::build::{aliased, ident, null, number};
+use crate::planner::{self, TARGET};
+use crate::sql_state::SqlState;
+
+/// Columns and relations of the queries below. No name in a text can be one of these.
+const ROW: &str = "\u{1}row";
+const ACTION: &str = "\u{1}action";
+const GONE: &str = "\u{1}gone";
+const MARKER: &str = "\u{1}marker";
+const MATCHED: &str = "\u{1}matched";
+
+/// What becomes of the rows of a table that is joined with others.
+#[derive(Clone)]
+pub(super) struct Joined {
+    /// What the statement calls the table.
+    pub(super) alias: Ident,
+    pub(super) source: TableWithJoins,
+    pub(super) on: Expr,
+    /// In the order in which they are tried.
+    pub(super) clauses: Vec<Clause>,
+    pub(super) inserts: Vec<InsertClause>,
+    /// Whether a row that several others change is an error; else one of them does.
+    pub(super) changes_once: bool,
+}
+
+/// For rows of the table.
+#[derive(Clone)]
+pub(super) struct Clause {
+    /// For rows that are joined with another; else for those that are not.
+    pub(super) is_matched: bool,
+    pub(super) condition: Option<Expr>,
+    pub(super) action: Action,
+}
+
+#[derive(Clone)]
+pub(super) enum Action {
+    /// New values by the index of their columns.
+    Update(BTreeMap<usize, Expr>),
+    Delete,
+}
+
+/// For other rows that are not joined with one of the table.
+#[derive(Clone)]
+pub(super) struct InsertClause {
+    pub(super) condition: Option<Expr>,
+    /// By the index of their columns; others have their defaults.
+    pub(super) values: BTreeMap<usize, Expr>,
+}
+
+/// Rows of a file.
+struct Touched {
+    path: String,
+    /// Rows of the join, and of these that change.
+    pairs: i64,
+    acting: i64,
+    /// Rows of the file, and of these that change.
+    rows: i64,
+    changed: i64,
+}
+
+impl Joined {
+    /// The types of the parameters, and what is wrong with the statement.
+    pub(super) async fn check(&self, modification: &Modification, declared: &[Option<DataType>]) -> Result<Vec<Option<DataType>>> {
+        let contents = modification.contents().await?;
+        let scan = contents.scan(&modification.target.definition)?.naming_files();
+        let table: Arc<dyn TableProvider> = Arc::new(scan);
+        let mut types = declared.to_vec();
+        for query in [self.actions_query()?, self.changed_query(modification)?] {
+            types = modification.plan_part(Arc::clone(&table), query, &types).await?.parameter_types;
+        }
+        if let Some(query) = self.inserted_query(modification)? {
+            let planned = modification.plan_part(table, query, &types).await?;
+            types = planned.parameter_types;
+            modification.assigned(planned.logical, &types).await?;
+        }
+        Ok(types)
+    }
+
+    /// Makes the changes, again if others are faster. Gives how many rows were changed, deleted or inserted.
+    pub(super) async fn execute(
+        &self,
+        modification: impl Fn() -> Result<Modification>,
+        types: &[Option<DataType>],
+        parameters: &[ScalarValue],
+    ) -> Result<u64> {
+        for _ in 0..ATTEMPTS_MAX {
+            let modification = modification()?;
+            let contents = modification.contents().await?;
+            let definition = &modification.target.definition;
+            let scan = || contents.scan(definition);
+            let bind = |plan: &LogicalPlan| planner::bind(plan, types, parameters);
+
+            let named: Arc<dyn TableProvider> = Arc::new(scan()?.naming_files());
+            let actions = modification.plan_part(named, self.actions_query()?, types).await?;
+            let touched = touched(&modification, bind(&actions.logical)?, types).await?;
+            if self.changes_once && touched.iter().any(|file| file.acting > file.changed) {
+                return Err(changed_twice());
+            }
+            let paths: HashSet<String> = touched.iter().map(|file| file.path.clone()).collect();
+            let mut rows: i64 = touched.iter().map(|file| file.changed).sum();
+            let mut changes = TableChanges::default();
+            if !paths.is_empty() {
+                let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
+                let joined = modification.plan_part(table, self.changed_query(&modification)?, types).await?;
+                let is_repeated = touched.iter().any(|file| file.pairs > file.rows);
+                let left = modification.plan_part(as_table(joined.logical), left_query(&modification, is_repeated)?, types).await?;
+                let left = modification.assigned(left.logical, types).await?;
+                let written = modification.write(bind(&left)?).await?;
+                changes = replaced(&contents, definition, &paths, written)?;
+            }
+            if let Some(query) = self.inserted_query(&modification)? {
+                let table: Arc<dyn TableProvider> = Arc::new(scan()?);
+                let inserted = modification.plan_part(table, query, types).await?;
+                let inserted = modification.assigned(inserted.logical, types).await?;
+                match modification.write(bind(&inserted)?).await {
+                    Ok(written) => {
+                        rows += i64::try_from(written.rows).unwrap_or_default();
+                        changes.added.extend(written.files);
+                    }
+                    Err(error) => {
+                        modification.session.discard(&contents.version.location, &changes.added).await;
+                        return Err(error);
+                    }
+                }
+            }
+            if modification.apply(&contents, changes).await? {
+                return Ok(u64::try_from(rows).unwrap_or_default());
+            }
+        }
+        Err(Error::SerializationFailure)
+    }
+
+    /// File, row and, if the row changes, a number: for each row of the join that a clause may be for.
+    fn actions_query(&self) -> Result<ast::Statement> {
+        let alias = identifier(&folded(&self.alias));
+        let columns = format!("{alias}.{}, {alias}.{}, 1 AS {}", identifier(FILE_COLUMN), identifier(ROW), identifier(ACTION));
+        let mut query = self.join_query(&columns)?;
+        if let Some(select) = select(&mut query)
+            && let Some(action) = select.projection.last_mut()
+        {
+            let numbered = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: number(1) });
+            *action = aliased(case(numbered.collect(), None), ACTION);
+        }
+        Ok(query)
+    }
+
+    /// All rows of the join as they are afterwards, with [`ROW`], [`ACTION`] and whether they are [`GONE`].
+    fn changed_query(&self, modification: &Modification) -> Result<ast::Statement> {
+        let alias = folded(&self.alias);
+        let columns = modification.target.definition.columns.fields();
+        let old = |name: &str| Expr::CompoundIdentifier(vec![ident(&alias), ident(name)]);
+        let list: Vec<String> = columns.iter().map(|field| format!("1 AS {}", identifier(field.name()))).collect();
+        let qualified = format!("{}.{}", identifier(&alias), identifier(ROW));
+        let list = format!("{}, {qualified}, 1 AS {}, 1 AS {}", list.join(", "), identifier(ACTION), identifier(GONE));
+        let mut query = self.join_query(&list)?;
+        let Some(select) = select(&mut query) else { return Ok(query) };
+        for (index, field) in columns.iter().enumerate() {
+            let changes = self.clauses.iter().map(|clause| CaseWhen {
+                condition: clause.applies(),
+                result: match &clause.action {
+                    Action::Update(values) => values.get(&index).cloned().unwrap_or_else(|| old(field.name())),
+                    Action::Delete => old(field.name()),
+                },
+            });
+            let is_changed = |clause: &Clause| matches!(&clause.action, Action::Update(values) if values.contains_key(&index));
+            let value = match self.clauses.iter().any(is_changed) {
+                true => case(changes.collect(), Some(old(field.name()))),
+                false => old(field.name()),
+            };
+            select.projection[index] = aliased(value, field.name());
+        }
+        let flag = |is: &dyn Fn(&Clause) -> bool| {
+            let flags = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: truth(is(clause)) });
+            case(flags.collect(), Some(truth(false)))
+        };
+        select.projection[columns.len() + 1] = aliased(flag(&|_| true), ACTION);
+        select.projection[columns.len() + 2] = aliased(flag(&|clause| matches!(clause.action, Action::Delete)), GONE);
+        Ok(query)
+    }
+
+    /// The rows that are new.
+    fn inserted_query(&self, modification: &Modification) -> Result<Option<ast::Statement>> {
+        if self.inserts.is_empty() {
+            return Ok(None);
+        }
+        let target = &modification.target;
+        let condition = |clause: &InsertClause| clause.condition.clone().unwrap_or_else(|| truth(true));
+        let mut query = skeleton("SELECT 1")?;
+        let mut exists = skeleton(&format!("SELECT 1 FROM {} AS {}", identifier(TARGET), identifier(&folded(&self.alias))))?;
+        if let Some(select) = select(&mut exists) {
+            select.selection = Some(self.on.clone());
+        }
+        let Some(select) = select(&mut query) else { return Ok(None) };
+        select.from = vec![self.source.clone()];
+        let is_any = self.inserts.iter().map(condition).reduce(|left, right| binary(left, BinaryOperator::Or, right));
+        let exists = Expr::Exists { subquery: query_of(exists)?, negated: true };
+        select.selection = is_any.map(|any| binary(exists, BinaryOperator::And, any));
+        select.projection = vec![];
+        for (index, field) in target.definition.columns.fields().iter().enumerate() {
+            let data_type = target.column_type(index, &modification.snapshot);
+            let default = || parsed_expression(target.default(field.name())).unwrap_or_else(null);
+            let value = |clause: &InsertClause| typed(clause.values.get(&index).cloned().unwrap_or_else(default), data_type.as_ref());
+            let value = match self.inserts.as_slice() {
+                [clause] => value(clause),
+                clauses => {
+                    let values = clauses.iter().map(|clause| CaseWhen { condition: condition(clause), result: value(clause) });
+                    case(values.collect(), None)
+                }
+            };
+            select.projection.push(aliased(value, field.name()));
+        }
+        Ok(Some(query))
+    }
+
+    /// `SELECT columns` of the table, its rows numbered, joined with the others.
+    fn join_query(&self, columns: &str) -> Result<ast::Statement> {
+        let join = if self.clauses.iter().all(|clause| clause.is_matched) && columns.contains(FILE_COLUMN) { "JOIN" } else { "LEFT JOIN" };
+        let mut query = skeleton(&format!(
+            "SELECT {columns} FROM (SELECT *, {ROW_ID}() AS {} FROM {}) AS {} {join} (x CROSS JOIN (SELECT TRUE AS {}) AS {}) ON TRUE",
+            identifier(ROW),
+            identifier(TARGET),
+            identifier(&folded(&self.alias)),
+            identifier(MATCHED),
+            identifier(MARKER),
+        ))?;
+        let Some(select) = select(&mut query) else { return Ok(query) };
+        let [TableWithJoins { joins, .. }] = select.from.as_mut_slice() else { return Ok(query) };
+        let [join] = joins.as_mut_slice() else { return Ok(query) };
+        if let JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Left(JoinConstraint::On(on)) | JoinOperator::LeftOuter(JoinConstraint::On(on)) =
+            &mut join.join_operator
+        {
+            *on = self.on.clone();
+        }
+        if let TableFactor::NestedJoin { table_with_joins, .. } = &mut join.relation {
+            table_with_joins.relation = self.source.relation.clone();
+            let marker = std::mem::take(&mut table_with_joins.joins);
+            table_with_joins.joins = self.source.joins.iter().cloned().chain(marker).collect();
+        }
+        Ok(query)
+    }
+}
+
+impl Clause {
+    fn applies(&self) -> Expr {
+        let matched = Expr::CompoundIdentifier(vec![ident(MARKER), ident(MATCHED)]);
+        let matched = match self.is_matched {
+            true => Expr::IsTrue(Box::new(matched)),
+            false => Expr::IsNotTrue(Box::new(matched)),
+        };
+        match &self.condition {
+            Some(condition) => binary(matched, BinaryOperator::And, condition.clone()),
+            None => matched,
+        }
+    }
+}
+
+/// What is left of the rows of the join, each row of the table once.
+fn left_query(modification: &Modification, is_repeated: bool) -> Result<ast::Statement> {
+    let columns: Vec<String> = modification.target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect();
+    let (columns, row, action, gone) = (columns.join(", "), identifier(ROW), identifier(ACTION), identifier(GONE));
+    let target = identifier(TARGET);
+    let from = match is_repeated {
+        true => format!(
+            "(SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {action} DESC) AS \"\u{1}n\" FROM {target}) AS \"\u{1}numbered\" WHERE \"\u{1}n\" = 1 AND"
+        ),
+        false => format!("{target} WHERE"),
+    };
+    skeleton(&format!("SELECT {columns} FROM {from} {gone} IS NOT TRUE"))
+}
+
+/// The files with rows that change; `actions` is the plan of [`Joined::actions_query`].
+async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Option<DataType>]) -> Result<Vec<Touched>> {
+    let (file, row, action, target) = (identifier(FILE_COLUMN), identifier(ROW), identifier(ACTION), identifier(TARGET));
+    let query = skeleton(&format!(
+        "SELECT {file} AS f, CAST(sum(p) AS bigint) AS p, CAST(sum(a) AS bigint) AS a, count(*) AS r,
+                CAST(sum(CASE WHEN a > 0 THEN 1 ELSE 0 END) AS bigint) AS c
+         FROM (SELECT {file}, {row}, count(*) AS p, count({action}) AS a FROM {target} GROUP BY {file}, {row}) AS x GROUP BY {file}"
+    ))?;
+    let plan = modification.plan_part(as_table(actions), query, types).await?;
+    let batches: Vec<RecordBatch> = modification.run(plan.logical).await?.try_collect().await?;
+    let mut touched = vec![];
+    for batch in &batches {
+        let files = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
+        let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+        touched.extend((0..batch.num_rows()).map(|row| Touched {
+            path: files.as_string::<i32>().value(row).to_owned(),
+            pairs: number(1, row),
+            acting: number(2, row),
+            rows: number(3, row),
+            changed: number(4, row),
+        }));
+    }
+    touched.retain(|file| file.changed > 0);
+    Ok(touched)
+}
+
+fn select(query: &mut ast::Statement) -> Option<&mut ast::Select> {
+    let ast::Statement::Query(query) = query else { return None };
+    match query.body.as_mut() {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
+    }
+}
+
+fn query_of(statement: ast::Statement) -> Result<Box<Query>> {
+    match statement {
+        ast::Statement::Query(query) => Ok(query),
+        other => Err(Error::unsupported(other.to_string())),
+    }
+}
+
+fn case(conditions: Vec<CaseWhen>, otherwise: Option<Expr>) -> Expr {
+    match (conditions.is_empty(), otherwise) {
+        (true, otherwise) => otherwise.unwrap_or_else(null),
+        (false, otherwise) => Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions,
+            else_result: otherwise.map(Box::new),
+        },
+    }
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    let nested = |expr| Box::new(Expr::Nested(Box::new(expr)));
+    Expr::BinaryOp { left: nested(left), op, right: nested(right) }
+}
+
+fn truth(value: bool) -> Expr {
+    Expr::Value(Value::Boolean(value).into())
+}
+
+fn changed_twice() -> Error {
+    Error::Classified {
+        sql_state: SqlState::CARDINALITY_VIOLATION,
+        message: "MERGE command cannot affect row a second time".into(),
+        detail: None,
+        hint: Some("Ensure that not more than one source row matches any one target row.".into()),
+        position: None,
+    }
+}

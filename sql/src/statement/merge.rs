@@ -1,0 +1,98 @@
+//! `MERGE INTO`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Merge, MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, TableWithJoins,
+};
+
+use super::insert;
+use super::joined::{Action, Clause, InsertClause, Joined};
+use super::modify::{Modification, Target, is_default, named_table};
+use super::update::assignments;
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::response::Response;
+use crate::session::Session;
+use crate::session::prepared::{Prepared, PreparedStatement};
+
+pub(super) async fn prepare(
+    session: &Arc<Session>,
+    statement: &Statement,
+    merge: &Merge,
+    declared: &[Option<DataType>],
+) -> Result<PreparedStatement> {
+    let modification = modification(session, statement, merge)?;
+    let parameter_types = joined(&modification, merge)?.check(&modification, declared).await?;
+    Ok(PreparedStatement::new(Prepared { statement: statement.clone(), parameter_types, plan: None, schema: None, origins: vec![] }))
+}
+
+pub(super) async fn execute(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    merge: &Merge,
+    parameters: &[ScalarValue],
+) -> Result<Response> {
+    let modification = || modification(session, prepared.statement(), merge);
+    let joined = joined(&modification()?, merge)?;
+    let rows = joined.execute(modification, prepared.parameter_types(), parameters).await?;
+    Ok(Response::Command { tag: "MERGE".into(), rows: Some(rows) })
+}
+
+fn modification(session: &Arc<Session>, statement: &Statement, merge: &Merge) -> Result<Modification> {
+    if merge.output.is_some() {
+        return Err(Error::unsupported("MERGE … RETURNING"));
+    }
+    let table = TableWithJoins { relation: merge.table.clone(), joins: vec![] };
+    let (name, _) = named_table(&table)?;
+    let snapshot = session.catalog();
+    let target = Target::find(session, name, &snapshot, "merge into")?;
+    Ok(Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target })
+}
+
+fn joined(modification: &Modification, merge: &Merge) -> Result<Joined> {
+    let table = TableWithJoins { relation: merge.table.clone(), joins: vec![] };
+    let (_, alias) = named_table(&table)?;
+    let (mut clauses, mut inserts) = (vec![], vec![]);
+    for clause in &merge.clauses {
+        let is_matched = clause.clause_kind == MergeClauseKind::Matched;
+        let condition = clause.predicate.clone();
+        let for_table = matches!(clause.clause_kind, MergeClauseKind::Matched | MergeClauseKind::NotMatchedBySource);
+        match &clause.action {
+            MergeAction::Update(update) if for_table => {
+                if update.update_predicate.is_some() || update.delete_predicate.is_some() {
+                    return Err(Error::unsupported("WHERE in a clause of MERGE"));
+                }
+                let action = Action::Update(assignments(modification, &update.assignments)?);
+                clauses.push(Clause { is_matched, condition, action });
+            }
+            MergeAction::Delete { .. } if for_table => clauses.push(Clause { is_matched, condition, action: Action::Delete }),
+            MergeAction::Insert(insert) if !for_table => {
+                inserts.push(InsertClause { condition, values: values(&modification.target, insert)? });
+            }
+            action => return Err(Error::unsupported(format!("{action} in this clause of MERGE"))),
+        }
+    }
+    let source = TableWithJoins { relation: merge.source.clone(), joins: vec![] };
+    Ok(Joined { alias, source, on: merge.on.as_ref().clone(), clauses, inserts, changes_once: true })
+}
+
+fn values(target: &Target, insert: &MergeInsertExpr) -> Result<BTreeMap<usize, Expr>> {
+    let MergeInsertKind::Values(values) = &insert.kind else { return Err(Error::unsupported("INSERT ROW")) };
+    if insert.insert_predicate.is_some() {
+        return Err(Error::unsupported("WHERE in a clause of MERGE"));
+    }
+    let [row] = values.rows.as_slice() else { return Err(Error::unsupported("several rows in a clause of MERGE")) };
+    let columns = insert::columns(target, &insert.columns)?;
+    if row.content.len() > columns.len() {
+        return Err(Error::InsertWidth { more: "expressions", fewer: "target columns" });
+    }
+    if row.content.len() < columns.len() && !insert.columns.is_empty() {
+        return Err(Error::InsertWidth { more: "target columns", fewer: "expressions" });
+    }
+    let given = columns.into_iter().zip(&row.content).filter(|(_, value)| !is_default(value));
+    Ok(given.map(|(column, value)| (column, value.clone())).collect())
+}

@@ -1,0 +1,313 @@
+//! What statements that change the rows of a table have in common.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{self, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::sql::sqlparser::ast::{self, Expr, Ident, ObjectName, SelectItem, SetExpr, TableFactor, TableWithJoins};
+use engine::{DeltaScan, Execution, NewFile, TableChanges};
+use futures::TryStreamExt;
+
+use super::names::{folded, relation, unquoted};
+use super::select::{self, Plan, Routed};
+use crate::catalog::object::TableDefinition;
+use crate::catalog::{CatalogSnapshot, TableKind};
+use crate::error::{Error, Result};
+use crate::parser::{self, Dialect, Statement};
+use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, identifier, type_name};
+use crate::planner::{self, PlannedQuery, TARGET};
+use crate::response::Response;
+use crate::session::Session;
+use crate::session::tables::TableContents;
+
+/// How often a statement is run again because others have changed the table.
+pub(super) const ATTEMPTS_MAX: u32 = 20;
+
+/// The table that a statement changes.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) oid: u32,
+    pub(super) name: String,
+    pub(super) definition: TableDefinition,
+}
+
+/// A statement that changes a table, and what it sees.
+#[derive(Clone)]
+pub(super) struct Modification {
+    pub(super) session: Arc<Session>,
+    pub(super) statement: Statement,
+    pub(super) snapshot: Arc<CatalogSnapshot>,
+    pub(super) target: Target,
+}
+
+/// Files that were written and their rows.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) files: Vec<NewFile>,
+    pub(super) rows: u64,
+}
+
+impl Target {
+    /// The table of this name; an error if it cannot be written. `action` is such as `insert into`.
+    pub(super) fn find(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot, action: &'static str) -> Result<Self> {
+        let undefined = || Error::UndefinedTable { name: unquoted(name), nearest: None, position: None };
+        let table = relation(session, name, snapshot)?.ok_or_else(undefined)?;
+        let unwritable = |kind| Error::Unwritable { action, kind, name: table.name.clone() };
+        match (table.kind, snapshot.table_definition(table.oid)) {
+            (_, Some(definition)) => Ok(Self { oid: table.oid, name: table.name.clone(), definition: definition.clone() }),
+            (TableKind::View, None) => Err(unwritable("view")),
+            (_, None) => Err(unwritable("table")),
+        }
+    }
+
+    pub(super) fn column(&self, name: &str) -> Result<usize> {
+        self.definition.columns.index_of(name).map_err(|_| Error::UndefinedColumnOf {
+            column: name.to_owned(),
+            relation: self.name.clone(),
+        })
+    }
+
+    /// The type of a column as statements name it; `None` for types without a name.
+    pub(super) fn column_type(&self, index: usize, snapshot: &CatalogSnapshot) -> Option<ast::DataType> {
+        let field = self.definition.columns.field(index);
+        if field.data_type().is_string() {
+            // A value that is too long must not be cut.
+            return Some(ast::DataType::Text);
+        }
+        let name = type_name(snapshot, field);
+        let ast::Statement::Query(query) = skeleton(&format!("SELECT CAST(NULL AS {name})")).ok()? else { return None };
+        let SetExpr::Select(select) = *query.body else { return None };
+        match select.projection.into_iter().next()? {
+            SelectItem::UnnamedExpr(Expr::Cast { data_type, .. }) => Some(data_type),
+            _ => None,
+        }
+    }
+
+    /// The default of a column, as SQL.
+    pub(super) fn default(&self, column: &str) -> &str {
+        self.definition.defaults.get(column).map_or("NULL", String::as_str)
+    }
+}
+
+impl Modification {
+    pub(super) async fn contents(&self) -> Result<TableContents> {
+        self.session.contents(self.target.oid, &self.target.definition).await
+    }
+
+    /// Plans a query that the statement is made of. `target` is what the query names [`TARGET`].
+    pub(super) async fn plan_part(
+        &self,
+        target: Arc<dyn TableProvider>,
+        query: ast::Statement,
+        declared: &[Option<DataType>],
+    ) -> Result<PlannedQuery> {
+        self.plan_with(Some(target), query, declared).await
+    }
+
+    /// The same for a query that does not name it.
+    pub(super) async fn plan_query(&self, query: ast::Statement, declared: &[Option<DataType>]) -> Result<PlannedQuery> {
+        self.plan_with(None, query, declared).await
+    }
+
+    async fn plan_with(
+        &self,
+        target: Option<Arc<dyn TableProvider>>,
+        query: ast::Statement,
+        declared: &[Option<DataType>],
+    ) -> Result<PlannedQuery> {
+        let (this, declared) = (self.clone(), declared.to_vec());
+        planner::aside(self.statement.sql(), async move {
+            let Self { session, statement, snapshot, .. } = &this;
+            let state = planner::session_state(session, snapshot);
+            match &target {
+                Some(target) => planner::plan_part(target, session, &state, snapshot, statement, &query, &declared).await,
+                None => planner::plan_query(session, &state, snapshot, statement, &query, &declared).await,
+            }
+        })
+        .await
+    }
+
+    /// `rows` as the table takes them: cast, and checked.
+    pub(super) async fn assigned(&self, rows: LogicalPlan, declared: &[Option<DataType>]) -> Result<LogicalPlan> {
+        self.enforced(rows, declared, Enforced::New).await
+    }
+
+    /// The same for rows that may be in the table already.
+    pub(super) async fn enforced(&self, rows: LogicalPlan, declared: &[Option<DataType>], which: Enforced) -> Result<LogicalPlan> {
+        let rows = cast_to_columns(rows, &self.target.definition, &self.snapshot)?;
+        let Some(query) = enforcing_query(&self.target.name, &self.target.definition, TARGET, which) else { return Ok(rows) };
+        let planned = self.plan_part(as_table(rows), skeleton(&query)?, declared).await?;
+        cast_to_columns(planned.logical, &self.target.definition, &self.snapshot)
+    }
+
+    /// Writes rows, which have values for their parameters, as files of the table that are not part of it yet.
+    pub(super) async fn write(&self, rows: LogicalPlan) -> Result<Written> {
+        let definition = &self.target.definition;
+        let plan = engine::write(rows, &definition.url()?, &definition.partition_columns)?;
+        let mut written = Written::default();
+        let mut reports = self.run(plan).await?;
+        while let Some(batch) = reports.try_next().await? {
+            if let Err(error) = add_reports(&batch, &mut written) {
+                self.discard(&written).await;
+                return Err(error);
+            }
+        }
+        Ok(written)
+    }
+
+    /// The rows of files that were written, as a table.
+    pub(super) fn of_written(&self, contents: &TableContents, written: &Written) -> Result<Arc<dyn TableProvider>> {
+        let changes = TableChanges { added: written.files.clone(), ..TableChanges::default() };
+        let paths = written.files.iter().map(|file| file.path().to_owned()).collect();
+        let scan = DeltaScan::new(Arc::clone(&contents.version), &changes)?.of_files(&paths);
+        Ok(Arc::new(scan.described(&self.target.definition.columns)))
+    }
+
+    /// Runs a plan where it is best run.
+    pub(super) async fn run(&self, logical: LogicalPlan) -> Result<Execution> {
+        let routed = self.place(logical).await?;
+        let engine = &self.session.sessions().engine;
+        Ok(match routed.plan {
+            Plan::Local(plan) => engine.run_local(&routed.state, &plan),
+            Plan::Cluster(plan) => {
+                let schema = plan.physical.schema();
+                engine.run_distributed(self.statement.sql().to_owned(), plan, schema)?
+            }
+        })
+    }
+
+    async fn place(&self, logical: LogicalPlan) -> Result<Routed> {
+        let this = self.clone();
+        planner::aside(self.statement.sql(), async move {
+            let state = planner::session_state(&this.session, &this.snapshot);
+            select::place(&this.session, &this.statement, state, Arc::clone(&this.snapshot), logical, false).await
+        })
+        .await
+    }
+
+    /// Plans what RETURNING gives of rows of the target: those of `rows` for which `condition` is true.
+    pub(super) async fn plan_returning(
+        &self,
+        items: &[SelectItem],
+        alias: &Ident,
+        rows: Arc<dyn TableProvider>,
+        condition: Option<Expr>,
+        declared: &[Option<DataType>],
+    ) -> Result<PlannedQuery> {
+        let mut query = target_query(alias, "1", condition)?;
+        if let ast::Statement::Query(query) = &mut query
+            && let SetExpr::Select(select) = query.body.as_mut()
+        {
+            select.projection = items.to_vec();
+        }
+        self.plan_part(rows, query, declared).await
+    }
+
+    /// The rows of a plan of this statement, as `promised`. `command` is the word of the command tag.
+    pub(super) async fn respond(&self, logical: LogicalPlan, promised: &SchemaRef, command: &'static str) -> Result<Response> {
+        let routed = self.place(logical).await?;
+        Ok(Response::Rows(select::rows_of(&self.session, self.statement.sql(), routed, promised, command)?))
+    }
+
+    pub(super) async fn discard(&self, written: &Written) {
+        if let Ok(location) = self.target.definition.url() {
+            self.session.discard(&location, &written.files).await;
+        }
+    }
+
+    /// The files that have rows of `matching`, a plan whose only column is their file, and how many of each.
+    pub(super) async fn touched(&self, matching: LogicalPlan) -> Result<Vec<(String, u64)>> {
+        let file = logical_expr::Expr::from(matching.schema().qualified_field(0)).alias("file");
+        let plan = LogicalPlanBuilder::from(matching).aggregate([file], [count(lit(1_i64)).alias("rows")])?.build()?;
+        let batches: Vec<RecordBatch> = self.run(plan).await?.try_collect().await?;
+        let mut touched = vec![];
+        for batch in &batches {
+            let files = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
+            let (files, rows) = (files.as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+            let row = |index: usize| (files.value(index).to_owned(), u64::try_from(rows.value(index)).unwrap_or_default());
+            touched.extend((0..batch.num_rows()).map(row));
+        }
+        Ok(touched)
+    }
+
+    /// Makes changes; `false` if others were faster and the statement is to be run again.
+    pub(super) async fn apply(&self, before: &TableContents, changes: TableChanges) -> Result<bool> {
+        let can_repeat = self.session.transaction_status() == crate::TransactionStatus::Idle;
+        match self.session.change_table(self.target.oid, before, changes).await {
+            Ok(()) => Ok(true),
+            Err(Error::SerializationFailure) if can_repeat => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn add_reports(batch: &RecordBatch, written: &mut Written) -> Result<()> {
+    let files = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
+    let rows = batch.column(1).as_primitive::<Int64Type>();
+    for (file, rows) in files.as_string::<i32>().iter().zip(rows.iter()) {
+        written.files.push(NewFile::from_json(file.unwrap_or_default())?);
+        written.rows += rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Changes that put `written` in the place of the files of `paths`.
+pub(super) fn replaced(contents: &TableContents, definition: &TableDefinition, paths: &HashSet<String>, written: Written) -> Result<TableChanges> {
+    let scan = contents.scan(definition)?;
+    let removed = scan.files().filter(|file| paths.contains(&file.path)).cloned().collect();
+    Ok(TableChanges { added: written.files, removed, columns: None })
+}
+
+/// The syntax tree of a query that this crate has written.
+pub(super) fn skeleton(query: &str) -> Result<ast::Statement> {
+    let statement = parser::parse(query, Dialect::Postgres)?.remove(0);
+    statement.ast.as_deref().cloned().ok_or_else(|| Error::unsupported("an empty query"))
+}
+
+/// `SELECT columns FROM target AS alias WHERE condition`, whose columns and condition may come from a statement.
+pub(super) fn target_query(alias: &Ident, columns: &str, condition: Option<Expr>) -> Result<ast::Statement> {
+    let mut query = skeleton(&format!("SELECT {columns} FROM {} AS {}", identifier(TARGET), identifier(&folded(alias))))?;
+    if let ast::Statement::Query(query) = &mut query
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        select.selection = condition;
+    }
+    Ok(query)
+}
+
+/// Name and alias of the one table in `UPDATE table` or `DELETE FROM table`.
+pub(super) fn named_table(table: &TableWithJoins) -> Result<(&ObjectName, Ident)> {
+    match &table.relation {
+        TableFactor::Table { name, alias, args: None, .. } if table.joins.is_empty() => {
+            let last = name.0.last().and_then(|part| part.as_ident()).cloned();
+            let alias = alias.as_ref().map(|alias| alias.name.clone()).or(last);
+            Ok((name, alias.ok_or_else(|| Error::ImproperName { name: name.to_string() })?))
+        }
+        _ => Err(Error::unsupported("changing anything but a table")),
+    }
+}
+
+/// A value whose type is that of the column that it is for, if nothing else says what it is.
+pub(super) fn typed(value: Expr, data_type: Option<&ast::DataType>) -> Expr {
+    let Some(data_type) = data_type else { return value };
+    let is_open = match &value {
+        Expr::Value(value) => {
+            matches!(value.value, ast::Value::Placeholder(_) | ast::Value::SingleQuotedString(_) | ast::Value::Null)
+        }
+        _ => false,
+    };
+    if !is_open {
+        return value;
+    }
+    Expr::Cast { kind: ast::CastKind::Cast, expr: Box::new(value), data_type: data_type.clone(), array: false, format: None }
+}
+
+/// `DEFAULT` in the place of a value.
+pub(super) fn is_default(value: &Expr) -> bool {
+    matches!(value, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default"))
+}
