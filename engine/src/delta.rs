@@ -6,6 +6,7 @@ mod data_file;
 mod file_statistics;
 mod layout;
 mod provider;
+mod vacuum;
 mod version;
 
 pub use commit::{CommitError, TableChanges};

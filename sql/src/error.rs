@@ -67,6 +67,9 @@ pub enum Error {
     #[error("{command} cannot run inside a transaction block")]
     ActiveTransaction { command: &'static str },
 
+    #[error("cannot execute {command} in a read-only transaction")]
+    ReadOnlyTransaction { command: &'static str },
+
     #[error("savepoint \"{name}\" does not exist")]
     UndefinedSavepoint { name: String },
 
@@ -148,6 +151,9 @@ pub enum Error {
     #[error("column \"{column}\" is of type {expected} but expression is of type {given}")]
     WrongType { column: String, expected: String, given: String },
 
+    #[error("the columns of table \"{name}\" are not those of its files")]
+    OutdatedTable { name: String },
+
     #[error("INSERT has more {more} than {fewer}")]
     InsertWidth { more: &'static str, fewer: &'static str },
 
@@ -210,6 +216,7 @@ impl Error {
             Self::InFailedTransaction => SqlState::IN_FAILED_SQL_TRANSACTION,
             Self::NoActiveTransaction { .. } => SqlState::NO_ACTIVE_SQL_TRANSACTION,
             Self::ActiveTransaction { .. } => SqlState::ACTIVE_SQL_TRANSACTION,
+            Self::ReadOnlyTransaction { .. } => SqlState::READ_ONLY_SQL_TRANSACTION,
             Self::UndefinedSavepoint { .. } => SqlState::INVALID_SAVEPOINT_SPECIFICATION,
             Self::NoSchema => SqlState::INVALID_SCHEMA_NAME,
             Self::SystemSchema { .. } => SqlState::INSUFFICIENT_PRIVILEGE,
@@ -236,6 +243,7 @@ impl Error {
             Self::DuplicateConstraint { .. } => SqlState::DUPLICATE_OBJECT,
             Self::WrongType { .. } => SqlState::DATATYPE_MISMATCH,
             Self::InsertWidth { .. } => SqlState::SYNTAX_ERROR,
+            Self::OutdatedTable { .. } => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
             Self::UnstorableType { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::CatalogStore(_) => SqlState::IO_ERROR,
             Self::Unsupported { .. } => SqlState::FEATURE_NOT_SUPPORTED,
@@ -277,6 +285,7 @@ impl Error {
             Self::WrongRelation { hint, .. } => hint.map(str::to_owned),
             Self::OutdatedView { .. } => Some("Make it again with CREATE OR REPLACE VIEW.".into()),
             Self::Served { .. } => Some("Start the server without this location.".into()),
+            Self::OutdatedTable { .. } => Some("Another program has changed them. Make a table of its rows with CREATE TABLE AS.".into()),
             Self::WrongType { .. } => Some("You will need to rewrite or cast the expression.".into()),
             Self::Unwritable { kind: "table", .. } => {
                 Some("It is served from a location. Make a table of its rows with CREATE TABLE AS.".into())

@@ -8,7 +8,7 @@ pub(crate) mod system;
 pub(crate) mod tables;
 pub(crate) mod transaction;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +87,8 @@ pub struct Session {
     notices: Mutex<Vec<Notice>>,
     /// Parent of the tokens of all statements that run now.
     running: Mutex<CancellationToken>,
+    /// Tables as the statement that runs sees them, if it is made of several queries.
+    pinned: Mutex<Option<BTreeMap<u32, tables::TableContents>>>,
     /// The statement that runs is making what it has prepared: whether it was done must be known.
     committing: AtomicBool,
     activity: SessionActivity,
@@ -118,6 +120,7 @@ impl Session {
             prepared: Mutex::default(),
             notices: Mutex::default(),
             running: Mutex::default(),
+            pinned: Mutex::default(),
             committing: AtomicBool::new(false),
             activity: SessionActivity::new(options.client_address),
             system: OnceLock::new(),
@@ -348,6 +351,14 @@ impl Session {
         let done = tokio::spawn(work).await;
         self.committing.store(false, Ordering::Release);
         done.unwrap_or_else(|error| Err(engine::Error::Panicked { message: error.to_string() }.into()))
+    }
+
+    /// The same for what a client that goes away may interrupt: then nothing of it is done.
+    pub(crate) async fn uncancelled<T>(&self, work: impl Future<Output = T>) -> T {
+        self.committing.store(true, Ordering::Release);
+        let done = work.await;
+        self.committing.store(false, Ordering::Release);
+        done
     }
 
     pub(crate) fn is_committing(&self) -> bool {

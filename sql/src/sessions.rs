@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::parser::Dialect;
 use crate::session::{Session, SessionId, now_micros};
+use crate::statement;
 
 /// Limits and defaults of sessions.
 #[derive(Clone, Debug)]
@@ -102,6 +103,7 @@ impl Sessions {
         if let Some((_, session)) = self.sessions.remove(&id) {
             self.by_process_id.remove(&session.cancel_key().process_id);
             session.cancel();
+            statement::abandon(&session);
             crate::metrics::session_closed();
         }
     }

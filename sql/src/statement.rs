@@ -25,6 +25,7 @@ mod show;
 mod transaction;
 mod truncate;
 mod update;
+mod vacuum;
 
 use std::sync::Arc;
 
@@ -99,6 +100,11 @@ pub(crate) async fn execute(
         session.refresh_catalog().await?;
     }
     use ast::Statement as S;
+    if let Some(command) = writes(ast)
+        && session.settings(|settings| settings.is_read_only())
+    {
+        return Err(Error::ReadOnlyTransaction { command });
+    }
     match ast {
         S::Query(_) => select::execute(session, prepared, parameters).await,
         S::Copy { .. } => copy_to::execute(session, prepared, parameters).await,
@@ -139,6 +145,12 @@ pub(crate) async fn execute(
         S::Insert(insert) => insert::execute(session, prepared, insert, parameters).await,
         S::Update(update) => update::execute(session, prepared, update, parameters).await,
         S::Delete(delete) => delete::execute(session, prepared, delete, parameters).await,
+        S::Vacuum(statement) => vacuum::vacuum(session, statement).await,
+        S::OptimizeTable { name, partition: None, predicate: None, zorder: None, .. } => {
+            vacuum::optimize(session, prepared.statement(), name).await
+        }
+        // What is known of tables is exact.
+        S::Analyze(_) => Ok(command("ANALYZE")),
         S::Merge(merge) => merge::execute(session, prepared, merge, parameters).await,
         S::Truncate(truncate) => truncate::truncate(session, truncate).await,
         S::Comment { object_type, object_name, comment: text, .. } => {
@@ -165,6 +177,36 @@ pub(crate) fn changes_catalog(statement: &Statement) -> bool {
         statement.ast.as_deref(),
         Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::CreateView(_) | S::Drop { .. } | S::Comment { .. })
     )
+}
+
+/// The word of a statement that a read-only transaction refuses.
+fn writes(statement: &ast::Statement) -> Option<&'static str> {
+    use ast::Statement as S;
+    Some(match statement {
+        S::Insert(_) => "INSERT",
+        S::Update(_) => "UPDATE",
+        S::Delete(_) => "DELETE",
+        S::Merge(_) => "MERGE",
+        S::Truncate(_) => "TRUNCATE TABLE",
+        S::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
+        S::CreateTable(_) => "CREATE TABLE",
+        S::CreateView(_) => "CREATE VIEW",
+        S::CreateSchema { .. } => "CREATE SCHEMA",
+        S::AlterTable(_) => "ALTER TABLE",
+        S::AlterSchema(_) => "ALTER SCHEMA",
+        S::Drop { object_type: ast::ObjectType::Table, .. } => "DROP TABLE",
+        S::Drop { object_type: ast::ObjectType::View, .. } => "DROP VIEW",
+        S::Drop { .. } => "DROP",
+        S::Comment { .. } => "COMMENT",
+        S::OptimizeTable { .. } => "OPTIMIZE",
+        S::Vacuum(_) => "VACUUM",
+        _ => return None,
+    })
+}
+
+/// Forgets the transaction block of a session that has ended, and removes what it has written.
+pub(crate) fn abandon(session: &Arc<Session>) {
+    transaction::abandon(session);
 }
 
 /// A word for logs and metrics.

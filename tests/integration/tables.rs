@@ -231,3 +231,74 @@ async fn what_was_not_committed_leaves_no_files() {
     }
     assert_eq!(files(), before + 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_put_together_and_removed() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&["--data-dir", &data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    client.batch_execute("CREATE TABLE t (a int, p text) PARTITIONED BY (p)").await.unwrap();
+    for number in 0..5 {
+        client.batch_execute(&format!("INSERT INTO t VALUES ({number}, 'x y'), ({number}, 'z')")).await.unwrap();
+    }
+    let files = || {
+        let pattern = directory.path().join("warehouse/**/*.parquet");
+        glob::glob(pattern.to_str().unwrap()).unwrap().count()
+    };
+    assert_eq!(files(), 10);
+    // What is young stays.
+    client.batch_execute("OPTIMIZE t; VACUUM t").await.unwrap();
+    assert_eq!(files(), 12);
+    client.batch_execute("SET arbalest.vacuum_retention = 0; VACUUM").await.unwrap();
+    assert_eq!(files(), 2);
+    let sums = "SELECT p || ' ' || count(*) || ' ' || sum(a) FROM t GROUP BY p ORDER BY p";
+    assert_eq!(column(&client, sums).await, ["x y 5 10", "z 5 10"]);
+    client.batch_execute("OPTIMIZE t").await.unwrap();
+    assert_eq!(files(), 2);
+}
+
+/// A block whose view of the columns is old changes nothing by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_change_meanwhile_are_a_conflict() {
+    let server = Server::start::<&str>(&[]);
+    let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
+    one.batch_execute("CREATE TABLE t AS SELECT 1 AS id, 2 AS a; CREATE TABLE u AS SELECT 1 AS x").await.unwrap();
+    for change in ["ALTER TABLE t RENAME COLUMN a TO b", "ALTER TABLE t ADD COLUMN c int; UPDATE t SET c = 5"] {
+        one.batch_execute("BEGIN; SELECT x FROM u").await.unwrap();
+        other.batch_execute(change).await.unwrap();
+        let error = one.batch_execute("DELETE FROM t WHERE id = 7; INSERT INTO t (id) VALUES (7); COMMIT").await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+        one.batch_execute("ROLLBACK").await.unwrap();
+    }
+    assert_eq!(column(&one, "SELECT id || ' ' || b || ' ' || c FROM t").await, ["1 2 5"]);
+    // A rule that came meanwhile is kept too.
+    one.batch_execute("BEGIN; INSERT INTO t VALUES (-1, 0, 0)").await.unwrap();
+    other.batch_execute("ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0)").await.unwrap();
+    let error = one.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+    // TRUNCATE empties all of its tables or none.
+    one.batch_execute("TRUNCATE t, u").await.unwrap();
+    assert_eq!(value(&one, "SELECT (SELECT count(*) FROM t) + (SELECT count(*) FROM u)").await.as_deref(), Some("0"));
+}
+
+/// A client that goes away in a block leaves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_in_a_block_leaves_no_files() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&["--data-dir", &data::path(directory.path())]);
+    let client = connect(server.postgres()).await;
+    client.batch_execute("CREATE TABLE t AS SELECT 1 AS a").await.unwrap();
+    let files = || {
+        let pattern = directory.path().join("warehouse/**/*");
+        glob::glob(pattern.to_str().unwrap()).unwrap().map(Result::unwrap).filter(|path| path.is_file()).count()
+    };
+    let before = files();
+    client.batch_execute("BEGIN; INSERT INTO t VALUES (2); CREATE TABLE u AS SELECT * FROM t").await.unwrap();
+    assert!(files() > before);
+    drop(client);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while files() > before {
+        assert!(std::time::Instant::now() < deadline, "{} files", files());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

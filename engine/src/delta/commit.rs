@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use deltalake::DeltaTableError;
 use datafusion::arrow::datatypes::Schema;
-use deltalake::kernel::{Action, MetadataExt};
+use deltalake::kernel::{Action, Add, MetadataExt};
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::logstore::get_actions;
 use deltalake::protocol::{DeltaOperation, SaveMode};
@@ -30,6 +30,8 @@ const COMMIT_ID: &str = "arbalest.commit";
 pub struct TableChanges {
     pub added: Vec<NewFile>,
     pub removed: Vec<Arc<DataFile>>,
+    /// The rows are the same as before, in other files.
+    pub keeps_rows: bool,
     /// The columns that the table has from now on.
     pub columns: Option<Arc<Schema>>,
 }
@@ -60,13 +62,16 @@ impl TableChanges {
         self.removed.extend(next.removed.iter().filter(|file| !was_added.contains(file.path.as_str())).cloned());
         self.added = added;
         self.added.extend(next.added);
+        self.keeps_rows &= next.keeps_rows;
         self.columns = next.columns.or(self.columns.take());
         never
     }
 
     fn actions(&self, base: &TableVersion) -> Result<Vec<Action>, DeltaTableError> {
-        let removed = self.removed.iter().map(|file| file.removal().into());
-        let mut actions: Vec<Action> = removed.chain(self.added.iter().map(|NewFile(add)| add.clone().into())).collect();
+        let data_change = !self.keeps_rows;
+        let removed = self.removed.iter().map(|file| file.removal(data_change).into());
+        let added = self.added.iter().map(|NewFile(add)| Add { data_change, ..add.clone() }.into());
+        let mut actions: Vec<Action> = removed.chain(added).collect();
         if let Some(columns) = &self.columns {
             let metadata = base.state.metadata().clone().with_schema(&kernel_schema(columns)?)?;
             actions.insert(0, metadata.into());

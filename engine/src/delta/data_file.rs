@@ -99,9 +99,14 @@ impl DataFile {
         &self.statistics
     }
 
+    /// Where the file is below the table's location.
+    pub(super) fn relative_path(&self) -> Path {
+        Path::parse(&self.path).unwrap_or_else(|_| Path::from(self.path.as_str()))
+    }
+
     /// For a scan of the table below `root`.
     pub(super) fn scanned(&self, root: &Path) -> Result<PartitionedFile> {
-        let below = Path::parse(&self.path).unwrap_or_else(|_| Path::from(self.path.as_str()));
+        let below = self.relative_path();
         let location = Path::from_iter(root.parts().chain(below.parts()));
         let last_modified = DateTime::<Utc>::from_timestamp_millis(self.modified_millis).unwrap_or_default();
         let meta = ObjectMeta { location, last_modified, size: self.size, e_tag: None, version: None };
@@ -111,10 +116,10 @@ impl DataFile {
     }
 
     /// What takes the file out of its table.
-    pub(super) fn removal(&self) -> Remove {
+    pub(super) fn removal(&self, data_change: bool) -> Remove {
         Remove {
             path: self.path.clone(),
-            data_change: true,
+            data_change,
             deletion_timestamp: Some(Utc::now().timestamp_millis()),
             extended_file_metadata: Some(true),
             partition_values: Some(self.logged_values.clone()),

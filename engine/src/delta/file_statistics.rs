@@ -11,8 +11,8 @@ use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Up to this, digits survive being read as floating point numbers, as others read them.
-const EXACT_MAX: i128 = 1 << 53;
+/// Up to this, digits survive being read as floating point numbers and multiplied by a power of ten.
+const EXACT_MAX: i128 = 1 << 50;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::object_store::ObjectStoreRegistry;
@@ -23,6 +24,8 @@ use crate::object_store::ObjectStores;
 
 /// Tables whose latest version is kept in memory.
 const TABLES_MAX: u64 = 10_000;
+/// A table that nobody has asked for is looked at anew: entries of its log are removed after weeks.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// What keeps readers from seeing a table as it is.
 const COLUMN_MAPPING: &str = "delta.columnMapping.mode";
 
@@ -60,7 +63,7 @@ impl TableVersion {
 
 impl DeltaTables {
     pub(crate) fn new(object_stores: Arc<ObjectStores>) -> Self {
-        Self { object_stores, latest: Cache::new(TABLES_MAX), commits: tokio::sync::RwLock::default() }
+        Self { object_stores, latest: Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build(), commits: tokio::sync::RwLock::default() }
     }
 
     /// The latest version of the table at `location`, which ends with a slash.

@@ -185,7 +185,15 @@ fn logged(value: &ScalarValue) -> Result<Option<String>> {
             let time = DateTime::from_timestamp_micros(*micros);
             time.map_or_else(|| value.to_string(), |time| time.format(format).to_string())
         }
-        value => value.to_string(),
+        ScalarValue::Boolean(_)
+        | ScalarValue::Int8(_)
+        | ScalarValue::Int16(_)
+        | ScalarValue::Int32(_)
+        | ScalarValue::Int64(_)
+        | ScalarValue::Decimal128(..)
+        | ScalarValue::Utf8(_)
+        | ScalarValue::Utf8View(_) => value.to_string(),
+        other => return exec_err!("a table cannot be partitioned by values of type {}", other.data_type()),
     }))
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::catalog::TableProvider;
-use datafusion::common::Column;
+use datafusion::common::{Column, DFSchemaRef};
 use datafusion::datasource::ViewTable;
 use datafusion::functions::math::expr_fn::round;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, when};
 use engine::without_views;
 use udfs::postgres::ENFORCE;
 use udfs::postgres::pg_type::{PG_TYPMOD, declared_type};
@@ -25,28 +25,66 @@ const TYPMOD_HEADER: usize = 4;
 /// The columns of `rows` as those of `definition`, in their order and under their names.
 pub(crate) fn cast_to_columns(rows: LogicalPlan, definition: &TableDefinition, snapshot: &CatalogSnapshot) -> Result<LogicalPlan> {
     let schema = Arc::clone(rows.schema());
-    let given = schema.iter().zip(definition.columns.fields());
-    let columns = given.map(|((qualifier, field), column)| {
-        let value = Expr::Column(Column::from((qualifier, field)));
-        let data_type = field.data_type();
-        if !is_assignable(data_type, column.data_type()) {
-            return Err(Error::WrongType {
-                column: column.name().clone(),
-                expected: type_name(snapshot, column),
-                given: type_name(snapshot, field),
-            });
+    let columns = definition.columns.fields().iter().enumerate();
+    let columns = columns.map(|(index, column)| Ok(assigned(&schema, index, column, snapshot)?.alias(column.name())));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
+}
+
+/// The value at `index` of `schema` as `column` takes it.
+fn assigned(schema: &DFSchemaRef, index: usize, column: &Field, snapshot: &CatalogSnapshot) -> Result<Expr> {
+    let (qualifier, field) = schema.qualified_field(index);
+    let value = Expr::Column(Column::from((qualifier, field)));
+    let data_type = field.data_type();
+    if !is_assignable(data_type, column.data_type()) {
+        return Err(Error::WrongType {
+            column: column.name().clone(),
+            expected: type_name(snapshot, column),
+            given: type_name(snapshot, field),
+        });
+    }
+    let has_fraction = data_type.is_floating() || data_type.is_decimal();
+    let value = match has_fraction && column.data_type().is_integer() {
+        true => round(vec![value]),
+        false => value,
+    };
+    match data_type == column.data_type() || without_views(data_type) == *column.data_type() {
+        true => Ok(value),
+        false => Ok(value.cast_to(column.data_type(), schema)?),
+    }
+}
+
+/// In plans of rows that a statement may have changed: whether the column at `index` of the table has a new value.
+pub(crate) fn flag_column(index: usize) -> String {
+    format!("\u{1}changed {index}")
+}
+
+/// And the new value, of a type of its own: an old value must not become one of that type and back.
+pub(crate) fn new_column(index: usize) -> String {
+    format!("\u{1}new {index}")
+}
+
+/// Columns of `definition` from rows that have them under their names, with the new values of those that are in `changed`.
+pub(crate) fn with_new_values(
+    rows: LogicalPlan,
+    definition: &TableDefinition,
+    snapshot: &CatalogSnapshot,
+    changed: &[usize],
+) -> Result<LogicalPlan> {
+    let schema = Arc::clone(rows.schema());
+    let position = |name: &str| {
+        let found = schema.fields().iter().position(|field| field.name() == name);
+        found.ok_or_else(|| Error::unsupported(format!("a column named {name:?}")))
+    };
+    let columns = definition.columns.fields().iter().enumerate().map(|(index, column)| {
+        let old = assigned(&schema, position(column.name())?, column, snapshot)?;
+        if !changed.contains(&index) {
+            return Ok(old.alias(column.name()));
         }
-        let is_integer = |data_type: &DataType| data_type.is_integer();
-        let has_fraction = data_type.is_floating() || data_type.is_decimal();
-        let value = match has_fraction && is_integer(column.data_type()) {
-            true => round(vec![value]),
-            false => value,
-        };
-        let value = match data_type == column.data_type() || without_views(data_type) == *column.data_type() {
-            true => value,
-            false => value.cast_to(column.data_type(), &schema)?,
-        };
-        Ok(value.alias(column.name()))
+        let (qualifier, flag) = schema.qualified_field(position(&flag_column(index))?);
+        let flag = Expr::Column(Column::from((qualifier, flag)));
+        let new = assigned(&schema, position(&new_column(index))?, column, snapshot)?;
+        Ok(when(flag, new).otherwise(old)?.alias(column.name()))
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)

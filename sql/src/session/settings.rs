@@ -49,6 +49,7 @@ const ISOLATION_LEVELS: &[&str] = &["read committed", "read uncommitted", "repea
 static DEFINITIONS: &[Definition] = &[
     definition("application_name", Kind::Text, "", "Sets the application name to be reported in statistics and logs."),
     definition("arbalest.execution_mode", Kind::OneOf(&ExecutionMode::NAMES), "auto", "Where queries run: auto, local or distributed."),
+    definition("arbalest.vacuum_retention", Kind::Milliseconds, "604800000", "How old files are that VACUUM removes when no table has them any more."),
     definition("bytea_output", Kind::OneOf(&["hex", "escape"]), "hex", "Sets the output format for bytea."),
     definition("client_encoding", Kind::Utf8, "UTF8", "Sets the client's character set encoding."),
     definition("client_min_messages", Kind::OneOf(&["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"]), "notice", "Sets the message levels that are sent to the client."),
@@ -197,6 +198,11 @@ impl Settings {
 
     pub(crate) fn execution_mode(&self) -> ExecutionMode {
         self.raw("arbalest.execution_mode").and_then(|mode| ExecutionMode::from_str(mode).ok()).unwrap_or_default()
+    }
+
+    /// Whether the transaction may change nothing.
+    pub(crate) fn is_read_only(&self) -> bool {
+        ["transaction_read_only", "default_transaction_read_only"].iter().any(|name| self.raw(name) == Some("on"))
     }
 
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {

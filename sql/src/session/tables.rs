@@ -1,9 +1,11 @@
 //! The rows of tables as a session sees them: those of the latest version, or in a transaction block those that it began
 //! with and what it has changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{CommitError, DeltaScan, NewFile, TableChanges, TableVersion};
+use arrow::datatypes::{FieldRef, Schema};
+use engine::{CommitError, DeltaScan, NewFile, TableChanges, TableVersion, without_views};
 use url::Url;
 
 use super::{Session, TransactionStatus};
@@ -24,8 +26,26 @@ impl TableContents {
         Arc::ptr_eq(&self.version, &other.version) && Arc::ptr_eq(&self.changes, &other.changes)
     }
 
+    /// Whether the files have these columns, as the log and the changes say.
+    pub(crate) fn has_columns(&self, columns: &Schema) -> bool {
+        let logged = self.changes.columns.as_deref().unwrap_or_else(|| self.version.schema());
+        let is_same = |(logged, column): (&FieldRef, &FieldRef)| {
+            logged.name() == column.name() && without_views(logged.data_type()).equals_datatype(column.data_type())
+        };
+        logged.fields().len() == columns.fields().len() && logged.fields().iter().zip(columns.fields()).all(is_same)
+    }
+
     pub(crate) fn scan(&self, definition: &TableDefinition) -> Result<DeltaScan> {
         Ok(DeltaScan::new(Arc::clone(&self.version), &self.changes)?.described(&definition.columns))
+    }
+}
+
+/// While a statement runs, see [`Session::pin_tables`].
+pub(crate) struct PinnedTables(Arc<Session>);
+
+impl Drop for PinnedTables {
+    fn drop(&mut self) {
+        *self.0.pinned.lock() = None;
     }
 }
 
@@ -40,12 +60,22 @@ impl TableDefinition {
 impl Session {
     /// The table as the next statement sees it.
     pub(crate) async fn contents(&self, oid: u32, definition: &TableDefinition) -> Result<TableContents> {
-        if let Some(known) = self.transaction(|transaction| transaction.contents(oid)) {
+        let pinned = || self.pinned.lock().as_ref().and_then(|pinned| pinned.get(&oid).cloned());
+        if let Some(known) = self.transaction(|transaction| transaction.contents(oid)).or_else(pinned) {
             return Ok(known);
         }
         let version = self.sessions().engine.tables().latest(&definition.url()?).await?;
         let contents = TableContents { version, changes: Arc::default() };
+        if let Some(pinned) = self.pinned.lock().as_mut() {
+            pinned.insert(oid, contents.clone());
+        }
         Ok(self.transaction(|transaction| transaction.pin(oid, contents)))
+    }
+
+    /// All queries that a statement is made of see tables as they were when the first of them did, until this is dropped.
+    pub(crate) fn pin_tables(self: &Arc<Self>) -> PinnedTables {
+        *self.pinned.lock() = Some(BTreeMap::new());
+        PinnedTables(Arc::clone(self))
     }
 
     /// Whether a plan over these tables reads what the next statement should.
@@ -74,10 +104,12 @@ impl Session {
             let tables = engine.tables();
             match tables.commit(&version, &changes).await {
                 Ok(_) => Ok(()),
-                Err(error) => {
+                Err(CommitError::Conflict) => {
                     tables.discard(&version.location, &changes.added).await;
-                    Err(error.into())
+                    Err(Error::SerializationFailure)
                 }
+                // Perhaps the changes were made all the same: their files stay.
+                Err(error) => Err(error.into()),
             }
         };
         self.committing(commit).await

@@ -13,17 +13,18 @@ use datafusion::sql::sqlparser::ast::{
 use engine::TableChanges;
 use futures::TryStreamExt;
 
-use super::create_table::{field, type_defaults};
+use super::create_table::{check_expressions, field, type_defaults};
 use super::modify::{Modification, Target, skeleton};
 use super::names::{folded, owner, relation, unquoted};
 use super::{command, skipped};
+use crate::catalog::CatalogSnapshot;
 use crate::catalog::object::{Change, Definition, TableDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::TARGET;
 use crate::planner::assign::{Enforced, identifier};
 use crate::response::Response;
-use crate::session::Session;
+use crate::session::{Session, TransactionStatus};
 use crate::sql_state::SqlState;
 
 /// A table as it will be.
@@ -98,6 +99,22 @@ async fn change_object(session: &Session, oid: u32, change: impl Fn(&mut crate::
         .await
 }
 
+/// Views are texts: one that reads a column by its name would not work any more.
+fn refuse_dependents(modification: &Modification, column: &str) -> Result<()> {
+    let Target { oid, name, .. } = &modification.target;
+    let dependents = modification.snapshot.with_dependents(&[*oid]);
+    let views: Vec<String> = dependents
+        .iter()
+        .filter(|dependent| *dependent != oid)
+        .filter_map(|dependent| modification.snapshot.object(*dependent))
+        .map(|view| format!("view {} depends on table {name}", view.name))
+        .collect();
+    match views.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Dependents { what: format!("or change column {column} of table {name}"), dependents: views }),
+    }
+}
+
 impl Altered {
     fn position(&self, modification: &Modification, name: &str) -> Result<usize> {
         self.definition.columns.index_of(name).map_err(|_| Error::UndefinedColumnOf {
@@ -129,6 +146,7 @@ impl Altered {
             }
             O::DropColumn { column_names, if_exists, .. } => {
                 for name in column_names.iter().map(folded) {
+                    refuse_dependents(modification, &name)?;
                     match self.position(modification, &name) {
                         Err(error) if *if_exists => skipped(&modification.session, SqlState::SUCCESSFUL_COMPLETION, &error),
                         index => self.drop_column(index?, &name)?,
@@ -139,6 +157,7 @@ impl Altered {
             O::RenameColumn { old_column_name, new_column_name } => {
                 let (old, new) = (folded(old_column_name), folded(new_column_name));
                 let index = self.position(modification, &old)?;
+                refuse_dependents(modification, &old)?;
                 if self.definition.columns.index_of(&new).is_ok() {
                     return Err(Error::DuplicateColumnOf { column: new, relation: modification.target.name.clone() });
                 }
@@ -242,6 +261,7 @@ impl Altered {
                 self.definition.defaults.remove(name);
             }
             AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                refuse_dependents(modification, name)?;
                 let Modification { session, statement, snapshot, .. } = modification;
                 let new = field(session, statement, snapshot, name, data_type).await?.with_nullable(old.is_nullable());
                 self.values[index] = match using {
@@ -267,7 +287,8 @@ impl Altered {
         let Self { definition, values, needs_check } = self;
         let (oid, old) = (before.target.oid, before.target.definition.clone());
         let after = Modification { target: Target { definition: definition.clone(), ..before.target.clone() }, ..before.clone() };
-        let contents = before.contents().await?;
+        let Some(contents) = before.current().await? else { return Err(Error::SerializationFailure) };
+        check_expressions(&before.session, &before.statement, &before.snapshot, &before.target.name, &definition).await?;
         let is_added = |index: usize| index >= old.columns.fields().len();
         let is_kept = |(index, value): (usize, &String)| match is_added(index) {
             true => value == "NULL",
@@ -284,7 +305,9 @@ impl Altered {
         let table: Arc<dyn TableProvider> = Arc::new(contents.scan(&old)?);
         let rows = after.plan_part(table, query, &[]).await?.logical;
         let rows = after.enforced(rows, &[], Enforced::Existing).await?;
-        let columns = (definition.columns != old.columns).then(|| Arc::new(definition.columns.clone()));
+        // Who writes at the same time must find that the rules have changed.
+        let is_different = definition.columns != old.columns || needs_check;
+        let columns = is_different.then(|| Arc::new(definition.columns.clone()));
         let changes = match keeps_rows {
             true => {
                 if needs_check {
@@ -295,10 +318,28 @@ impl Altered {
             }
             false => {
                 let removed = contents.scan(&old)?.files().cloned().collect();
-                TableChanges { added: after.write(rows).await?.files, removed, columns }
+                TableChanges { added: after.write(rows).await?.files, removed, columns, ..TableChanges::default() }
             }
         };
-        before.session.change_table(oid, &contents, changes).await?;
-        change_object(&before.session, oid, |object| object.definition = Definition::Table(definition.clone())).await
+        let session = &before.session;
+        let change = |snapshot: &CatalogSnapshot| -> Result<Change> {
+            let object = snapshot.object(oid).filter(|object| object.definition == Definition::Table(old.clone()));
+            let object = object.ok_or(Error::SerializationFailure)?;
+            Ok(Change::alter(object, |object| object.definition = Definition::Table(definition.clone())))
+        };
+        if session.transaction_status() != TransactionStatus::Idle {
+            session.change_table(oid, &contents, changes).await?;
+            return session.change_catalog(|snapshot| Ok(vec![change(snapshot)?])).await;
+        }
+        let (sessions, change) = (Arc::clone(session.sessions()), change(&session.catalog())?);
+        let commit = async move {
+            // Nobody else changes the catalog while the rows are.
+            let prepared = sessions.catalog.prepare(&[change]).await?;
+            if !changes.is_empty() {
+                sessions.engine.tables().commit(&contents.version, &changes).await?;
+            }
+            Ok(sessions.catalog.finish(prepared).await?)
+        };
+        session.committing(commit).await
     }
 }

@@ -51,6 +51,7 @@ pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, 
         }
         None => (define(session, statement, &snapshot, create, &name).await?, None),
     };
+    check_partitions(&definition)?;
     let location = definition.url()?;
     let made = make(session, statement, &snapshot, &name, &definition, rows).await;
     let made = match made {
@@ -60,10 +61,29 @@ pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, 
     match made {
         Ok(Some(rows)) => Ok(Response::Command { tag: "SELECT".into(), rows: Some(rows) }),
         Ok(None) => Ok(command("CREATE TABLE")),
+        // Perhaps the catalog knows of it all the same.
+        Err(error @ Error::CatalogStore(_)) => Err(error),
         Err(error) => {
             session.sessions().engine.tables().remove(&location).await;
             Err(error)
         }
+    }
+}
+
+/// Values by which a table is partitioned are texts in its log, and some column is in its files.
+fn check_partitions(definition: &TableDefinition) -> Result<()> {
+    let of_partitions = |field: &&Arc<Field>| definition.partition_columns.contains(field.name());
+    let fields = definition.columns.fields();
+    if fields.iter().all(|field| of_partitions(&field)) {
+        return Err(Error::unsupported("a table all of whose columns are those by which it is partitioned"));
+    }
+    let is_text = |data_type: &DataType| {
+        let is_number = data_type.is_integer() || data_type.is_decimal();
+        is_number || data_type.is_string() || matches!(data_type, DataType::Boolean | DataType::Date32 | DataType::Timestamp(..))
+    };
+    match fields.iter().filter(of_partitions).find(|field| !is_text(field.data_type())) {
+        Some(field) => Err(Error::unsupported(format!("a table partitioned by column \"{}\" of this type", field.name()))),
+        None => Ok(()),
     }
 }
 
@@ -113,8 +133,7 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
         let location = definition.url()?;
         session.transaction(|transaction| transaction.created(location));
     }
-    session
-        .change_catalog(|snapshot| {
+    let published = session.change_catalog(|snapshot| {
             let parent = snapshot.schema(schema).ok_or_else(|| Error::UndefinedSchema { name: schema.to_owned() })?;
             let new = Change::create(oid, parent.oid, name, session.user(), Definition::Table(definition.clone()));
             let Some(existing) = parent.tables.get(name) else { return Ok(vec![new]) };
@@ -126,8 +145,8 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
                 }
                 _ => Err(Error::DuplicateRelation { name: name.to_owned() }),
             }
-        })
-        .await
+        });
+    session.uncancelled(published).await
 }
 
 /// A table of the columns that are given.
@@ -218,7 +237,7 @@ fn distinct(checks: Vec<(String, String)>) -> BTreeMap<String, String> {
 }
 
 /// Defaults and conditions are wrong now or never.
-async fn check_expressions(
+pub(super) async fn check_expressions(
     session: &Arc<Session>,
     statement: &Statement,
     snapshot: &Arc<CatalogSnapshot>,

@@ -9,7 +9,9 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, Delete, Expr, FromTable, Ident, SetExpr};
 use engine::{FILE_COLUMN, TableChanges};
 
-use super::modify::{ATTEMPTS_MAX, Modification, Target, Written, named_table, replaced, skeleton, target_query};
+use super::modify::{
+    ATTEMPTS_MAX, Modification, Target, Written, named_table, refuse_volatile, replaced, skeleton, target_query,
+};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
@@ -29,6 +31,7 @@ pub(super) async fn prepare(
     let target: Arc<dyn TableProvider> = Arc::new(scan);
     let query = target_query(&alias, &identifier(FILE_COLUMN), condition(delete)?)?;
     let planned = modification.plan_part(target, query, declared).await?;
+    refuse_volatile(&planned.logical, &delete.selection)?;
     let (mut parameter_types, mut schema, mut origins) = (planned.parameter_types, None, vec![]);
     if let Some(items) = &delete.returning {
         let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
@@ -45,8 +48,9 @@ pub(super) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     for _ in 0..ATTEMPTS_MAX {
+        let _pinned = session.pin_tables();
         let (modification, alias) = modification(session, prepared.statement(), delete)?;
-        let contents = modification.contents().await?;
+        let Some(contents) = modification.current().await? else { continue };
         let types = prepared.parameter_types();
         let definition = &modification.target.definition;
         let deleted = async |rows, paths: &HashSet<String>| {
@@ -54,8 +58,7 @@ pub(super) async fn execute(
                 return Ok(Response::Command { tag: "DELETE".into(), rows: Some(rows) });
             };
             let table: Arc<dyn TableProvider> = Arc::new(contents.scan(definition)?.of_files(paths));
-            let gone = modification.plan_returning(items, &alias, table, condition(delete)?, types).await?;
-            modification.respond(planner::bind(&gone.logical, types, parameters)?, schema, "DELETE").await
+            modification.returned(items, &alias, table, condition(delete)?, types, parameters, schema, "DELETE").await
         };
         let condition = condition(delete)?;
         let files: Vec<_> = contents.scan(definition)?.files().cloned().collect();
@@ -63,8 +66,9 @@ pub(super) async fn execute(
         if let (None, Some(rows)) = (&condition, all) {
             let paths = files.iter().map(|file| file.path.clone()).collect();
             let changes = TableChanges { removed: files, ..TableChanges::default() };
+            let response = deleted(rows as u64, &paths).await?;
             if modification.apply(&contents, changes).await? {
-                return deleted(rows as u64, &paths).await;
+                return Ok(response);
             }
             continue;
         }
@@ -89,9 +93,9 @@ pub(super) async fn execute(
             let kept = cast_to_columns(planner::bind(&kept.logical, types, parameters)?, definition, &modification.snapshot)?;
             written = modification.write(kept).await?;
         }
-        let changes = replaced(&contents, definition, &paths, written)?;
-        if modification.apply(&contents, changes).await? {
-            return deleted(rows, &paths).await;
+        let response = modification.or_discard(deleted(rows, &paths).await, &written).await?;
+        if modification.apply(&contents, replaced(&contents, definition, &paths, written)?).await? {
+            return Ok(response);
         }
     }
     Err(Error::SerializationFailure)

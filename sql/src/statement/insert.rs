@@ -57,8 +57,9 @@ pub(super) async fn execute(
 ) -> Result<Response> {
     let prepared_plan = prepared.inner();
     for _ in 0..ATTEMPTS_MAX {
+        let _pinned = session.pin_tables();
         let modification = modification(session, prepared.statement(), insert)?;
-        let contents = modification.contents().await?;
+        let Some(contents) = modification.current().await? else { continue };
         let (logical, types) = match current_plan(session, prepared_plan, &modification.snapshot).await? {
             Some(plan) => (plan.logical.clone(), prepared_plan.parameter_types.clone()),
             None => {
@@ -71,18 +72,16 @@ pub(super) async fn execute(
             true => contents.scan(&modification.target.definition)?.files().cloned().collect(),
             false => vec![],
         };
-        let changes = TableChanges { added: written.files.clone(), removed, columns: None };
-        if !modification.apply(&contents, changes).await? {
-            continue;
+        let mut response = Response::Command { tag: "INSERT 0".into(), rows: Some(written.rows) };
+        if let (Some(items), Some(schema)) = (&insert.returning, prepared.schema()) {
+            let table = modification.of_written(&contents, &written)?;
+            let returned = modification.returned(items, &alias(insert)?, table, None, &types, parameters, schema, "INSERT 0").await;
+            response = modification.or_discard(returned, &written).await?;
         }
-        return match (&insert.returning, prepared.schema()) {
-            (Some(items), Some(schema)) => {
-                let table = modification.of_written(&contents, &written)?;
-                let rows = modification.plan_returning(items, &alias(insert)?, table, None, &types).await?;
-                modification.respond(planner::bind(&rows.logical, &types, parameters)?, schema, "INSERT 0").await
-            }
-            _ => Ok(Response::Command { tag: "INSERT 0".into(), rows: Some(written.rows) }),
-        };
+        let changes = TableChanges { added: written.files, removed, ..TableChanges::default() };
+        if modification.apply(&contents, changes).await? {
+            return Ok(response);
+        }
     }
     Err(Error::SerializationFailure)
 }
@@ -204,7 +203,9 @@ fn typed_source(target: &Target, snapshot: &CatalogSnapshot, columns: &[usize], 
             }
         }
         SetExpr::Select(select) => {
-            for (item, data_type) in select.projection.iter_mut().zip(&types) {
+            let is_column = |item: &&mut SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+            // After a wildcard nobody knows yet which column is next.
+            for (item, data_type) in select.projection.iter_mut().take_while(is_column).zip(&types) {
                 if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
                     *value = typed(std::mem::replace(value, planner::build::null()), data_type.as_ref());
                 }

@@ -3,7 +3,7 @@
 //! First the table is joined with the other rows, to find the files with rows that change. Then those files are joined with
 //! them again, and written as they are afterwards, together with rows that are new.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -14,17 +14,17 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CaseWhen, Expr, Ident, JoinConstraint, JoinOperator, Query, SetExpr, TableFactor, TableWithJoins, Value,
+    self, BinaryOperator, CaseWhen, Expr, Ident, JoinConstraint, JoinOperator, Query, TableFactor, TableWithJoins, Value,
 };
 use engine::{FILE_COLUMN, TableChanges};
 use futures::TryStreamExt;
 use udfs::postgres::ROW_ID;
 
 use super::insert::parsed_expression;
-use super::modify::{ATTEMPTS_MAX, Modification, replaced, skeleton, typed};
+use super::modify::{ATTEMPTS_MAX, Modification, Written, refuse_volatile, replaced, select_of, skeleton, typed};
 use super::names::folded;
 use crate::error::{Error, Result};
-use crate::planner::assign::{as_table, identifier};
+use crate::planner::assign::{as_table, flag_column, identifier, new_column, with_new_values};
 use crate::planner::build::{aliased, ident, null, number};
 use crate::planner::{self, TARGET};
 use crate::sql_state::SqlState;
@@ -77,11 +77,8 @@ pub(super) struct InsertClause {
 /// Rows of a file.
 struct Touched {
     path: String,
-    /// Rows of the join, and of these that change.
-    pairs: i64,
+    /// Rows of the join that change a row, and rows that are changed.
     acting: i64,
-    /// Rows of the file, and of these that change.
-    rows: i64,
     changed: i64,
 }
 
@@ -91,10 +88,11 @@ impl Joined {
         let contents = modification.contents().await?;
         let scan = contents.scan(&modification.target.definition)?.naming_files();
         let table: Arc<dyn TableProvider> = Arc::new(scan);
-        let mut types = declared.to_vec();
-        for query in [self.actions_query()?, self.changed_query(modification)?] {
-            types = modification.plan_part(Arc::clone(&table), query, &types).await?.parameter_types;
-        }
+        let actions = modification.plan_part(Arc::clone(&table), self.actions_query()?, declared).await?;
+        refuse_volatile(&actions.logical, &Some(self.on.clone()))?;
+        let changed = modification.plan_part(Arc::clone(&table), self.changed_query(modification)?, &actions.parameter_types).await?;
+        let mut types = changed.parameter_types;
+        self.left(modification, changed.logical, &types).await?;
         if let Some(query) = self.inserted_query(modification)? {
             let planned = modification.plan_part(table, query, &types).await?;
             types = planned.parameter_types;
@@ -112,7 +110,8 @@ impl Joined {
     ) -> Result<u64> {
         for _ in 0..ATTEMPTS_MAX {
             let modification = modification()?;
-            let contents = modification.contents().await?;
+            let _pinned = modification.session.pin_tables();
+            let Some(contents) = modification.current().await? else { continue };
             let definition = &modification.target.definition;
             let scan = || contents.scan(definition);
             let bind = |plan: &LogicalPlan| planner::bind(plan, types, parameters);
@@ -129,9 +128,7 @@ impl Joined {
             if !paths.is_empty() {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
                 let joined = modification.plan_part(table, self.changed_query(&modification)?, types).await?;
-                let is_repeated = touched.iter().any(|file| file.pairs > file.rows);
-                let left = modification.plan_part(as_table(joined.logical), left_query(&modification, is_repeated)?, types).await?;
-                let left = modification.assigned(left.logical, types).await?;
+                let left = self.left(&modification, joined.logical, types).await?;
                 let written = modification.write(bind(&left)?).await?;
                 changes = replaced(&contents, definition, &paths, written)?;
             }
@@ -139,16 +136,11 @@ impl Joined {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?);
                 let inserted = modification.plan_part(table, query, types).await?;
                 let inserted = modification.assigned(inserted.logical, types).await?;
-                match modification.write(bind(&inserted)?).await {
-                    Ok(written) => {
-                        rows += i64::try_from(written.rows).unwrap_or_default();
-                        changes.added.extend(written.files);
-                    }
-                    Err(error) => {
-                        modification.session.discard(&contents.version.location, &changes.added).await;
-                        return Err(error);
-                    }
-                }
+                let before = Written { files: changes.added.clone(), rows: 0 };
+                let written = modification.write(bind(&inserted)?).await;
+                let written = modification.or_discard(written, &before).await?;
+                rows += i64::try_from(written.rows).unwrap_or_default();
+                changes.added.extend(written.files);
             }
             if modification.apply(&contents, changes).await? {
                 return Ok(u64::try_from(rows).unwrap_or_default());
@@ -162,7 +154,7 @@ impl Joined {
         let alias = identifier(&folded(&self.alias));
         let columns = format!("{alias}.{}, {alias}.{}, 1 AS {}", identifier(FILE_COLUMN), identifier(ROW), identifier(ACTION));
         let mut query = self.join_query(&columns)?;
-        if let Some(select) = select(&mut query)
+        if let Some(select) = select_of(&mut query)
             && let Some(action) = select.projection.last_mut()
         {
             let numbered = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: number(1) });
@@ -171,38 +163,52 @@ impl Joined {
         Ok(query)
     }
 
-    /// All rows of the join as they are afterwards, with [`ROW`], [`ACTION`] and whether they are [`GONE`].
+    /// The columns that some clause gives a new value.
+    fn changed_columns(&self) -> Vec<usize> {
+        let columns = self.clauses.iter().flat_map(|clause| match &clause.action {
+            Action::Update(values) => values.keys().copied().collect(),
+            Action::Delete => vec![],
+        });
+        columns.collect::<BTreeSet<usize>>().into_iter().collect()
+    }
+
+    /// All rows of the join with their old and new values, [`ROW`], [`ACTION`] and whether they are [`GONE`].
     fn changed_query(&self, modification: &Modification) -> Result<ast::Statement> {
-        let alias = folded(&self.alias);
+        let alias = identifier(&folded(&self.alias));
         let columns = modification.target.definition.columns.fields();
-        let old = |name: &str| Expr::CompoundIdentifier(vec![ident(&alias), ident(name)]);
-        let list: Vec<String> = columns.iter().map(|field| format!("1 AS {}", identifier(field.name()))).collect();
-        let qualified = format!("{}.{}", identifier(&alias), identifier(ROW));
-        let list = format!("{}, {qualified}, 1 AS {}, 1 AS {}", list.join(", "), identifier(ACTION), identifier(GONE));
-        let mut query = self.join_query(&list)?;
-        let Some(select) = select(&mut query) else { return Ok(query) };
-        for (index, field) in columns.iter().enumerate() {
-            let changes = self.clauses.iter().map(|clause| CaseWhen {
-                condition: clause.applies(),
-                result: match &clause.action {
-                    Action::Update(values) => values.get(&index).cloned().unwrap_or_else(|| old(field.name())),
-                    Action::Delete => old(field.name()),
-                },
-            });
-            let is_changed = |clause: &Clause| matches!(&clause.action, Action::Update(values) if values.contains_key(&index));
-            let value = match self.clauses.iter().any(is_changed) {
-                true => case(changes.collect(), Some(old(field.name()))),
-                false => old(field.name()),
-            };
-            select.projection[index] = aliased(value, field.name());
-        }
+        let old = columns.iter().map(|field| format!("{alias}.{}", identifier(field.name())));
+        let list: Vec<String> = old.chain([format!("{alias}.{}", identifier(ROW))]).collect();
+        let mut query = self.join_query(&list.join(", "))?;
+        let Some(select) = select_of(&mut query) else { return Ok(query) };
         let flag = |is: &dyn Fn(&Clause) -> bool| {
             let flags = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: truth(is(clause)) });
             case(flags.collect(), Some(truth(false)))
         };
-        select.projection[columns.len() + 1] = aliased(flag(&|_| true), ACTION);
-        select.projection[columns.len() + 2] = aliased(flag(&|clause| matches!(clause.action, Action::Delete)), GONE);
+        select.projection.push(aliased(flag(&|_| true), ACTION));
+        select.projection.push(aliased(flag(&|clause| matches!(clause.action, Action::Delete)), GONE));
+        for index in self.changed_columns() {
+            let new = |clause: &Clause| match &clause.action {
+                Action::Update(values) => values.get(&index).cloned(),
+                Action::Delete => None,
+            };
+            let values = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: new(clause).unwrap_or_else(null) });
+            select.projection.push(aliased(flag(&|clause| new(clause).is_some()), &flag_column(index)));
+            select.projection.push(aliased(case(values.collect(), None), &new_column(index)));
+        }
         Ok(query)
+    }
+
+    /// What is left of the rows of [`Joined::changed_query`], each row of the table once, as the table takes them.
+    async fn left(&self, modification: &Modification, joined: LogicalPlan, types: &[Option<DataType>]) -> Result<LogicalPlan> {
+        let (row, action, gone) = (identifier(ROW), identifier(ACTION), identifier(GONE));
+        let query = skeleton(&format!(
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {action} DESC) AS \"\u{1}n\" FROM {}) AS \"\u{1}numbered\"
+             WHERE \"\u{1}n\" = 1 AND {gone} IS NOT TRUE",
+            identifier(TARGET)
+        ))?;
+        let left = modification.plan_part(as_table(joined), query, types).await?.logical;
+        let left = with_new_values(left, &modification.target.definition, &modification.snapshot, &self.changed_columns())?;
+        modification.assigned(left, types).await
     }
 
     /// The rows that are new.
@@ -214,10 +220,10 @@ impl Joined {
         let condition = |clause: &InsertClause| clause.condition.clone().unwrap_or_else(|| truth(true));
         let mut query = skeleton("SELECT 1")?;
         let mut exists = skeleton(&format!("SELECT 1 FROM {} AS {}", identifier(TARGET), identifier(&folded(&self.alias))))?;
-        if let Some(select) = select(&mut exists) {
+        if let Some(select) = select_of(&mut exists) {
             select.selection = Some(self.on.clone());
         }
-        let Some(select) = select(&mut query) else { return Ok(None) };
+        let Some(select) = select_of(&mut query) else { return Ok(None) };
         select.from = vec![self.source.clone()];
         let is_any = self.inserts.iter().map(condition).reduce(|left, right| binary(left, BinaryOperator::Or, right));
         let exists = Expr::Exists { subquery: query_of(exists)?, negated: true };
@@ -250,7 +256,7 @@ impl Joined {
             identifier(MATCHED),
             identifier(MARKER),
         ))?;
-        let Some(select) = select(&mut query) else { return Ok(query) };
+        let Some(select) = select_of(&mut query) else { return Ok(query) };
         let [TableWithJoins { joins, .. }] = select.from.as_mut_slice() else { return Ok(query) };
         let [join] = joins.as_mut_slice() else { return Ok(query) };
         if let JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Left(JoinConstraint::On(on)) | JoinOperator::LeftOuter(JoinConstraint::On(on)) =
@@ -281,27 +287,12 @@ impl Clause {
     }
 }
 
-/// What is left of the rows of the join, each row of the table once.
-fn left_query(modification: &Modification, is_repeated: bool) -> Result<ast::Statement> {
-    let columns: Vec<String> = modification.target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect();
-    let (columns, row, action, gone) = (columns.join(", "), identifier(ROW), identifier(ACTION), identifier(GONE));
-    let target = identifier(TARGET);
-    let from = match is_repeated {
-        true => format!(
-            "(SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {action} DESC) AS \"\u{1}n\" FROM {target}) AS \"\u{1}numbered\" WHERE \"\u{1}n\" = 1 AND"
-        ),
-        false => format!("{target} WHERE"),
-    };
-    skeleton(&format!("SELECT {columns} FROM {from} {gone} IS NOT TRUE"))
-}
-
 /// The files with rows that change; `actions` is the plan of [`Joined::actions_query`].
 async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Option<DataType>]) -> Result<Vec<Touched>> {
     let (file, row, action, target) = (identifier(FILE_COLUMN), identifier(ROW), identifier(ACTION), identifier(TARGET));
     let query = skeleton(&format!(
-        "SELECT {file} AS f, CAST(sum(p) AS bigint) AS p, CAST(sum(a) AS bigint) AS a, count(*) AS r,
-                CAST(sum(CASE WHEN a > 0 THEN 1 ELSE 0 END) AS bigint) AS c
-         FROM (SELECT {file}, {row}, count(*) AS p, count({action}) AS a FROM {target} GROUP BY {file}, {row}) AS x GROUP BY {file}"
+        "SELECT {file} AS f, CAST(sum(a) AS bigint) AS a, CAST(sum(CASE WHEN a > 0 THEN 1 ELSE 0 END) AS bigint) AS c
+         FROM (SELECT {file}, {row}, count({action}) AS a FROM {target} GROUP BY {file}, {row}) AS x GROUP BY {file}"
     ))?;
     let plan = modification.plan_part(as_table(actions), query, types).await?;
     let batches: Vec<RecordBatch> = modification.run(plan.logical).await?.try_collect().await?;
@@ -311,22 +302,12 @@ async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Opt
         let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
         touched.extend((0..batch.num_rows()).map(|row| Touched {
             path: files.as_string::<i32>().value(row).to_owned(),
-            pairs: number(1, row),
-            acting: number(2, row),
-            rows: number(3, row),
-            changed: number(4, row),
+            acting: number(1, row),
+            changed: number(2, row),
         }));
     }
     touched.retain(|file| file.changed > 0);
     Ok(touched)
-}
-
-fn select(query: &mut ast::Statement) -> Option<&mut ast::Select> {
-    let ast::Statement::Query(query) = query else { return None };
-    match query.body.as_mut() {
-        SetExpr::Select(select) => Some(select),
-        _ => None,
-    }
 }
 
 fn query_of(statement: ast::Statement) -> Result<Box<Query>> {

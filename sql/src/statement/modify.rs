@@ -2,16 +2,20 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::{self, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{self, LogicalPlan, LogicalPlanBuilder, Volatility, lit};
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, ObjectName, SelectItem, SetExpr, TableFactor, TableWithJoins};
 use engine::{DeltaScan, Execution, NewFile, TableChanges};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
+use udfs::postgres::{ENFORCE, ROW_ID};
 
 use super::names::{folded, relation, unquoted};
 use super::select::{self, Plan, Routed};
@@ -21,10 +25,12 @@ use crate::error::{Error, Result};
 use crate::parser::{self, Dialect, Statement};
 use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, identifier, type_name};
 use crate::planner::{self, PlannedQuery, TARGET};
-use crate::response::Response;
+use crate::response::{Response, Rows};
 use crate::session::Session;
 use crate::session::tables::TableContents;
 
+/// How long an ALTER TABLE takes at most between its two steps.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often a statement is run again because others have changed the table.
 pub(super) const ATTEMPTS_MAX: u32 = 20;
 
@@ -94,7 +100,36 @@ impl Target {
     }
 }
 
+impl Written {
+    pub(super) fn add(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.rows += other.rows;
+    }
+}
+
 impl Modification {
+    /// The table as the statement is to change it; `None` if what the catalog says of its columns is not true any more, and the
+    /// statement is to be run again.
+    pub(super) async fn current(&self) -> Result<Option<TableContents>> {
+        let contents = self.contents().await?;
+        if contents.has_columns(&self.target.definition.columns) {
+            return Ok(Some(contents));
+        }
+        if self.session.transaction_status() != crate::TransactionStatus::Idle {
+            return Err(Error::SerializationFailure);
+        }
+        self.session.refresh_catalog().await?;
+        if self.session.catalog().table_definition(self.target.oid).is_some_and(|definition| *definition == self.target.definition) {
+            // Perhaps somebody is about to say what the columns are now.
+            tokio::time::sleep(PAUSE).await;
+            self.session.refresh_catalog().await?;
+            if self.session.catalog().table_definition(self.target.oid).is_some_and(|definition| *definition == self.target.definition) {
+                return Err(Error::OutdatedTable { name: self.target.name.clone() });
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) async fn contents(&self) -> Result<TableContents> {
         self.session.contents(self.target.oid, &self.target.definition).await
     }
@@ -151,13 +186,24 @@ impl Modification {
         let plan = engine::write(rows, &definition.url()?, &definition.partition_columns)?;
         let mut written = Written::default();
         let mut reports = self.run(plan).await?;
-        while let Some(batch) = reports.try_next().await? {
-            if let Err(error) = add_reports(&batch, &mut written) {
-                self.discard(&written).await;
-                return Err(error);
-            }
+        loop {
+            let added = match reports.try_next().await {
+                Ok(Some(batch)) => add_reports(&batch, &mut written),
+                Ok(None) => return Ok(written),
+                Err(error) => Err(error.into()),
+            };
+            self.or_discard(added, &written).await?;
         }
-        Ok(written)
+    }
+
+    /// `done`; if it failed, what was written before is removed.
+    pub(super) async fn or_discard<T>(&self, done: Result<T>, written: &Written) -> Result<T> {
+        if done.is_err()
+            && let Ok(location) = self.target.definition.url()
+        {
+            self.session.discard(&location, &written.files).await;
+        }
+        done
     }
 
     /// The rows of files that were written, as a table.
@@ -200,24 +246,34 @@ impl Modification {
         declared: &[Option<DataType>],
     ) -> Result<PlannedQuery> {
         let mut query = target_query(alias, "1", condition)?;
-        if let ast::Statement::Query(query) = &mut query
-            && let SetExpr::Select(select) = query.body.as_mut()
-        {
+        if let Some(select) = select_of(&mut query) {
             select.projection = items.to_vec();
         }
         self.plan_part(rows, query, declared).await
     }
 
-    /// The rows of a plan of this statement, as `promised`. `command` is the word of the command tag.
-    pub(super) async fn respond(&self, logical: LogicalPlan, promised: &SchemaRef, command: &'static str) -> Result<Response> {
-        let routed = self.place(logical).await?;
-        Ok(Response::Rows(select::rows_of(&self.session, self.statement.sql(), routed, promised, command)?))
-    }
-
-    pub(super) async fn discard(&self, written: &Written) {
-        if let Ok(location) = self.target.definition.url() {
-            self.session.discard(&location, &written.files).await;
+    /// What RETURNING gives, all of it: an error in it must come before anything is changed. `command` is the word of the
+    /// command tag.
+    #[expect(clippy::too_many_arguments, reason = "those of the planning and those of the result")]
+    pub(super) async fn returned(
+        &self,
+        items: &[SelectItem],
+        alias: &Ident,
+        rows: Arc<dyn TableProvider>,
+        condition: Option<Expr>,
+        types: &[Option<DataType>],
+        parameters: &[ScalarValue],
+        promised: &SchemaRef,
+        command: &'static str,
+    ) -> Result<Response> {
+        let planned = self.plan_returning(items, alias, rows, condition, types).await?;
+        let routed = self.place(planner::bind(&planned.logical, types, parameters)?).await?;
+        let mut rows = select::rows_of(&self.session, self.statement.sql(), routed, promised, command)?;
+        let mut batches = vec![];
+        while let Some(batch) = rows.try_next().await? {
+            batches.push(Ok(batch));
         }
+        Ok(Response::Rows(Rows::new(Arc::clone(rows.schema()), stream::iter(batches).boxed(), command)))
     }
 
     /// The files that have rows of `matching`, a plan whose only column is their file, and how many of each.
@@ -260,7 +316,42 @@ fn add_reports(batch: &RecordBatch, written: &mut Written) -> Result<()> {
 pub(super) fn replaced(contents: &TableContents, definition: &TableDefinition, paths: &HashSet<String>, written: Written) -> Result<TableChanges> {
     let scan = contents.scan(definition)?;
     let removed = scan.files().filter(|file| paths.contains(&file.path)).cloned().collect();
-    Ok(TableChanges { added: written.files, removed, columns: None })
+    Ok(TableChanges { added: written.files, removed, ..TableChanges::default() })
+}
+
+/// A condition that is not the same each time it is evaluated would change a row by halves: it is evaluated to find files and
+/// to write them.
+pub(super) fn refuse_volatile(plan: &LogicalPlan, condition: &Option<Expr>) -> Result<()> {
+    if condition.is_none() {
+        return Ok(());
+    }
+    let ours = [ROW_ID, ENFORCE];
+    let is_volatile = |expr: &logical_expr::Expr| match expr {
+        logical_expr::Expr::ScalarFunction(call) => {
+            call.func.signature().volatility == Volatility::Volatile && !ours.contains(&call.func.name())
+        }
+        _ => false,
+    };
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        for expr in node.expressions() {
+            found = found || expr.exists(|expr| Ok(is_volatile(expr)))?;
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    match found {
+        true => Err(Error::unsupported("a volatile function in the condition of a statement that changes rows")),
+        false => Ok(()),
+    }
+}
+
+/// The SELECT of a query.
+pub(super) fn select_of(query: &mut ast::Statement) -> Option<&mut ast::Select> {
+    let ast::Statement::Query(query) = query else { return None };
+    match query.body.as_mut() {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
+    }
 }
 
 /// The syntax tree of a query that this crate has written.
@@ -272,9 +363,7 @@ pub(super) fn skeleton(query: &str) -> Result<ast::Statement> {
 /// `SELECT columns FROM target AS alias WHERE condition`, whose columns and condition may come from a statement.
 pub(super) fn target_query(alias: &Ident, columns: &str, condition: Option<Expr>) -> Result<ast::Statement> {
     let mut query = skeleton(&format!("SELECT {columns} FROM {} AS {}", identifier(TARGET), identifier(&folded(alias))))?;
-    if let ast::Statement::Query(query) = &mut query
-        && let SetExpr::Select(select) = query.body.as_mut()
-    {
+    if let Some(select) = select_of(&mut query) {
         select.selection = condition;
     }
     Ok(query)
@@ -295,6 +384,8 @@ pub(super) fn named_table(table: &TableWithJoins) -> Result<(&ObjectName, Ident)
 /// A value whose type is that of the column that it is for, if nothing else says what it is.
 pub(super) fn typed(value: Expr, data_type: Option<&ast::DataType>) -> Expr {
     let Some(data_type) = data_type else { return value };
+    let is_decimal = matches!(data_type, ast::DataType::Numeric(_) | ast::DataType::Decimal(_) | ast::DataType::Dec(_));
+    let value = digits(&value).filter(|_| is_decimal).unwrap_or(value);
     let is_open = match &value {
         Expr::Value(value) => {
             matches!(value.value, ast::Value::Placeholder(_) | ast::Value::SingleQuotedString(_) | ast::Value::Null)
@@ -305,6 +396,20 @@ pub(super) fn typed(value: Expr, data_type: Option<&ast::DataType>) -> Expr {
         return value;
     }
     Expr::Cast { kind: ast::CastKind::Cast, expr: Box::new(value), data_type: data_type.clone(), array: false, format: None }
+}
+
+/// A number with a point as a text of its digits: as a floating point number it would lose some.
+fn digits(value: &Expr) -> Option<Expr> {
+    let (sign, number) = match value {
+        Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => ("-", expr.as_ref()),
+        number => ("", number),
+    };
+    let Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(text, _), .. }) = number else { return None };
+    let (whole, fraction) = text.split_once('.')?;
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let text = || ast::Value::SingleQuotedString(format!("{sign}{whole}.{fraction}"));
+    (is_digits(whole) && is_digits(fraction)).then(|| Expr::Value(text().into()))
 }
 
 /// `DEFAULT` in the place of a value.

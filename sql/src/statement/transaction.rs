@@ -45,13 +45,15 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
     for (location, file) in &ended.unused {
         session.discard(location, std::slice::from_ref(file)).await;
     }
-    for table in ended.tables.iter().filter(|_| outcome.is_err()) {
+    // After other errors than this one the changes may have been made all the same: their files stay.
+    let is_undone = !ended.commits || matches!(outcome, Err(Error::SerializationFailure));
+    for table in ended.tables.iter().filter(|_| is_undone) {
         session.discard(&table.version.location, &table.changes.added).await;
     }
     for location in &ended.created {
         let url = location.as_str();
         let is_kept = |change: &Change| matches!(&change.object.definition, Definition::Table(table) if table.location == url);
-        if !ended.commits || outcome.is_err() || !ended.changes.iter().any(is_kept) {
+        if is_undone || !ended.changes.iter().any(is_kept) {
             session.sessions().engine.tables().remove(location).await;
         }
     }
@@ -62,6 +64,22 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
     outcome?;
     // COMMIT of a failed block rolls back, and says so.
     Ok(done(if ended.commits { "COMMIT" } else { "ROLLBACK" }))
+}
+
+/// Forgets a block whose session has ended, and removes what it has written.
+pub(super) fn abandon(session: &Arc<Session>) {
+    let Some(ended) = session.transaction(|transaction| transaction.end(false)) else { return };
+    // Without a runtime the process is about to end.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let session = Arc::clone(session);
+    runtime.spawn(async move {
+        for (location, file) in &ended.unused {
+            session.discard(location, std::slice::from_ref(file)).await;
+        }
+        for location in &ended.created {
+            session.sessions().engine.tables().remove(location).await;
+        }
+    });
 }
 
 /// Makes what a block has changed. The catalog comes last: what the block has made is nobody else's before.

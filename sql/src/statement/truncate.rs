@@ -6,22 +6,42 @@ use datafusion::sql::sqlparser::ast::Truncate;
 use engine::TableChanges;
 
 use super::command;
-use super::modify::Target;
+use super::modify::{ATTEMPTS_MAX, Target};
 use crate::error::{Error, Result};
 use crate::response::Response;
-use crate::session::Session;
+use crate::session::{Session, TransactionStatus};
 
 pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Result<Response> {
     if truncate.partitions.is_some() {
         return Err(Error::unsupported("TRUNCATE of partitions"));
     }
-    let snapshot = session.catalog();
-    let targets = truncate.table_names.iter().map(|table| Target::find(session, &table.name, &snapshot, "truncate"));
-    // All names are looked at before the first table is changed.
-    for target in targets.collect::<Result<Vec<_>>>()? {
-        let contents = session.contents(target.oid, &target.definition).await?;
-        let removed = contents.scan(&target.definition)?.files().cloned().collect();
-        session.change_table(target.oid, &contents, TableChanges { removed, ..TableChanges::default() }).await?;
+    for _ in 0..ATTEMPTS_MAX {
+        let snapshot = session.catalog();
+        let targets = truncate.table_names.iter().map(|table| Target::find(session, &table.name, &snapshot, "truncate"));
+        // All names are looked at before the first table is changed.
+        let targets = targets.collect::<Result<Vec<_>>>()?;
+        let mut emptied = Vec::with_capacity(targets.len());
+        for target in &targets {
+            let contents = session.contents(target.oid, &target.definition).await?;
+            let removed = contents.scan(&target.definition)?.files().cloned().collect();
+            emptied.push((target.oid, contents, TableChanges { removed, ..TableChanges::default() }));
+        }
+        if session.transaction_status() != TransactionStatus::Idle {
+            for (oid, contents, changes) in emptied {
+                session.change_table(oid, &contents, changes).await?;
+            }
+            return Ok(command("TRUNCATE TABLE"));
+        }
+        let engine = Arc::clone(&session.sessions().engine);
+        let commit = async move {
+            let changes: Vec<_> = emptied.iter().filter(|(_, _, changes)| !changes.is_empty()).collect();
+            let changes: Vec<_> = changes.iter().map(|(_, contents, changes)| (&contents.version, changes)).collect();
+            Ok(engine.tables().commit_all(&changes).await?)
+        };
+        match session.committing(commit).await {
+            Err(Error::SerializationFailure) => {}
+            done => return done.map(|()| command("TRUNCATE TABLE")),
+        }
     }
-    Ok(command("TRUNCATE TABLE"))
+    Err(Error::SerializationFailure)
 }

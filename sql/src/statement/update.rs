@@ -6,25 +6,38 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SetExpr, TableFactor, Update,
-    UpdateTableFromKind,
+    self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SetExpr, TableFactor,
+    TableWithJoins, Update, UpdateTableFromKind,
 };
-use engine::{FILE_COLUMN, TableChanges};
+use engine::FILE_COLUMN;
 
 use super::insert::parsed_expression;
 use super::joined::{Action, Clause, Joined};
-use super::modify::{ATTEMPTS_MAX, Modification, Target, is_default, named_table, replaced, target_query, typed};
+use super::modify::{
+    ATTEMPTS_MAX, Modification, Target, Written, is_default, named_table, refuse_volatile, replaced, select_of, skeleton, target_query, typed,
+};
 use super::names::folded;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
-use crate::planner;
-use crate::planner::assign::{as_table, identifier};
+use crate::planner::assign::{as_table, cast_to_columns, flag_column, identifier, new_column, with_new_values};
+use crate::planner::{self, TARGET};
 use crate::planner::build::{aliased, ident};
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
+
+/// Whether a row changes, as a column. No name in a text can be this one.
+const CHANGED: &str = "\u{1}changed";
+
+/// Which rows of the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    All,
+    Changed,
+}
 
 pub(super) async fn prepare(
     session: &Arc<Session>,
@@ -41,7 +54,8 @@ pub(super) async fn prepare(
     let target: Arc<dyn TableProvider> = Arc::new(scan);
     let query = changed_rows(&modification, update, &alias, Rows::All)?;
     let planned = modification.plan_part(target, query, declared).await?;
-    let assigned = modification.assigned(planned.logical, declared).await?;
+    refuse_volatile(&planned.logical, &update.selection)?;
+    let assigned = updated(&modification, update, planned.logical, declared).await?;
     let (mut parameter_types, mut schema, mut origins) = (planned.parameter_types, None, vec![]);
     if let Some(items) = &update.returning {
         let returning = modification.plan_returning(items, &alias, as_table(assigned), None, &parameter_types).await?;
@@ -63,40 +77,46 @@ pub(super) async fn execute(
         return Ok(Response::Command { tag: "UPDATE".into(), rows: Some(rows) });
     }
     for _ in 0..ATTEMPTS_MAX {
+        let _pinned = session.pin_tables();
         let (modification, alias) = modification(session, prepared.statement(), update)?;
-        let contents = modification.contents().await?;
+        let Some(contents) = modification.current().await? else { continue };
         let types = prepared.parameter_types();
         let definition = &modification.target.definition;
+        let bind = |plan: &LogicalPlan| planner::bind(plan, types, parameters);
         let target: Arc<dyn TableProvider> = Arc::new(contents.scan(definition)?.naming_files());
         let query = target_query(&alias, &identifier(FILE_COLUMN), update.selection.clone())?;
         let matching = modification.plan_part(target, query, types).await?;
-        let touched = modification.touched(planner::bind(&matching.logical, types, parameters)?).await?;
+        let touched = modification.touched(bind(&matching.logical)?).await?;
         let rows = touched.iter().map(|(_, rows)| rows).sum();
         let paths: HashSet<String> = touched.into_iter().map(|(path, _)| path).collect();
-        let changes = match paths.is_empty() {
-            true => TableChanges::default(),
-            false => {
-                let target: Arc<dyn TableProvider> = Arc::new(contents.scan(definition)?.of_files(&paths));
-                let changed = modification.plan_part(target, changed_rows(&modification, update, &alias, Rows::All)?, types).await?;
-                let changed = modification.assigned(changed.logical, types).await?;
-                let written = modification.write(planner::bind(&changed, types, parameters)?).await?;
-                replaced(&contents, definition, &paths, written)?
-            }
-        };
-        if !modification.apply(&contents, changes).await? {
-            continue;
+        let files: Arc<dyn TableProvider> = Arc::new(contents.scan(definition)?.of_files(&paths));
+        let mut written = Written::default();
+        let mut response = Response::Command { tag: "UPDATE".into(), rows: Some(rows) };
+        if let (Some(items), Some(schema)) = (&update.returning, prepared.schema()) {
+            // Rows that change are written apart, so that what is returned is what was stored.
+            let query = changed_rows(&modification, update, &alias, Rows::Changed)?;
+            let changed = modification.plan_part(Arc::clone(&files), query, types).await?;
+            let changed = updated(&modification, update, changed.logical, types).await?;
+            written = modification.write(bind(&changed)?).await?;
+            let table = modification.of_written(&contents, &written)?;
+            let returned = modification.returned(items, &alias, table, None, types, parameters, schema, "UPDATE").await;
+            response = modification.or_discard(returned, &written).await?;
+            let columns: Vec<String> = definition.columns.fields().iter().map(|field| identifier(field.name())).collect();
+            let kept = update.selection.clone().map(|condition| Expr::IsNotTrue(Box::new(Expr::Nested(Box::new(condition)))));
+            let kept = kept.unwrap_or_else(|| Expr::Value(ast::Value::Boolean(false).into()));
+            let kept = modification.plan_part(files, target_query(&alias, &columns.join(", "), Some(kept))?, types).await?;
+            let kept = cast_to_columns(bind(&kept.logical)?, definition, &modification.snapshot)?;
+            let kept = modification.write(kept).await;
+            written.add(modification.or_discard(kept, &written).await?);
+        } else if !paths.is_empty() {
+            let query = changed_rows(&modification, update, &alias, Rows::All)?;
+            let changed = modification.plan_part(files, query, types).await?;
+            let changed = updated(&modification, update, changed.logical, types).await?;
+            written = modification.write(bind(&changed)?).await?;
         }
-        return match (&update.returning, prepared.schema()) {
-            (Some(items), Some(schema)) => {
-                let target: Arc<dyn TableProvider> = Arc::new(contents.scan(definition)?.of_files(&paths));
-                let query = changed_rows(&modification, update, &alias, Rows::Changed)?;
-                let changed = modification.plan_part(target, query, types).await?;
-                let changed = as_table(modification.assigned(changed.logical, types).await?);
-                let rows = modification.plan_returning(items, &alias, changed, None, types).await?;
-                modification.respond(planner::bind(&rows.logical, types, parameters)?, schema, "UPDATE").await
-            }
-            _ => Ok(Response::Command { tag: "UPDATE".into(), rows: Some(rows) }),
-        };
+        if modification.apply(&contents, replaced(&contents, definition, &paths, written)?).await? {
+            return Ok(response);
+        }
     }
     Err(Error::SerializationFailure)
 }
@@ -132,41 +152,49 @@ fn joined(modification: &Modification, update: &Update, alias: &Ident) -> Result
     Ok(Some(Joined { alias: alias.clone(), source, on, clauses, inserts: vec![], changes_once: false }))
 }
 
-/// Which rows of the table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rows {
-    All,
-    Changed,
-}
-
-/// The query of rows of the table as they are afterwards.
-fn changed_rows(modification: &Modification, update: &Update, alias: &Ident, rows: Rows) -> Result<ast::Statement> {
+/// The rows of the table, all or only those that change, with their new values beside the old ones.
+fn changed_rows(modification: &Modification, update: &Update, alias: &Ident, which: Rows) -> Result<ast::Statement> {
     let target = &modification.target;
-    let mut values = assignments(modification, &update.assignments)?;
-    let columns: Vec<String> = target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect();
-    let mut query = target_query(alias, &columns.join(", "), None)?;
-    let ast::Statement::Query(body) = &mut query else { return Ok(query) };
-    let SetExpr::Select(select) = body.body.as_mut() else { return Ok(query) };
-    if rows == Rows::Changed {
-        select.selection.clone_from(&update.selection);
-    }
-    for (index, item) in select.projection.iter_mut().enumerate() {
-        let Some(value) = values.remove(&index) else { continue };
-        let name = target.definition.columns.field(index).name();
-        let value = match &update.selection {
-            _ if rows == Rows::Changed => value,
-            None => value,
-            Some(condition) => Expr::Case {
-                case_token: AttachedToken::empty(),
-                end_token: AttachedToken::empty(),
-                operand: None,
-                conditions: vec![CaseWhen { condition: condition.clone(), result: value }],
-                else_result: Some(Box::new(Expr::CompoundIdentifier(vec![ident(&folded(alias)), ident(name)]))),
-            },
+    let values = assignments(modification, &update.assignments)?;
+    let name = identifier(&folded(alias));
+    let changed = identifier(CHANGED);
+    let mut columns: Vec<String> = target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect();
+    let old = columns.len();
+    columns.extend(values.keys().map(|index| format!("{changed} IS TRUE AS {}", identifier(&flag_column(*index)))));
+    columns.extend(values.keys().map(|index| format!("1 AS {}", identifier(&new_column(*index)))));
+    let condition = if which == Rows::Changed { format!("WHERE {changed}") } else { String::new() };
+    // The condition is a column, so that it is evaluated once for each row.
+    let mut query = skeleton(&format!(
+        "SELECT {} FROM (SELECT {name}.*, TRUE AS {changed} FROM {} AS {name}) AS {name} {condition}",
+        columns.join(", "),
+        identifier(TARGET),
+    ))?;
+    let Some(select) = select_of(&mut query) else { return Ok(query) };
+    for (item, (index, value)) in select.projection[old + values.len()..].iter_mut().zip(&values) {
+        let value = Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen { condition: Expr::Identifier(ident(CHANGED)), result: value.clone() }],
+            else_result: None,
         };
-        *item = aliased(value, name);
+        *item = aliased(value, &new_column(*index));
+    }
+    if let (Some(condition), [TableWithJoins { relation: TableFactor::Derived { subquery, .. }, .. }]) =
+        (&update.selection, select.from.as_mut_slice())
+        && let SetExpr::Select(inner) = subquery.body.as_mut()
+        && let Some(item) = inner.projection.last_mut()
+    {
+        *item = aliased(condition.clone(), CHANGED);
     }
     Ok(query)
+}
+
+/// The rows of a plan of [`changed_rows`] as the table takes them.
+async fn updated(modification: &Modification, update: &Update, rows: LogicalPlan, types: &[Option<DataType>]) -> Result<LogicalPlan> {
+    let changed: Vec<usize> = assignments(modification, &update.assignments)?.into_keys().collect();
+    let rows = with_new_values(rows, &modification.target.definition, &modification.snapshot, &changed)?;
+    modification.assigned(rows, types).await
 }
 
 /// New values by the index of their columns.

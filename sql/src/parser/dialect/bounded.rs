@@ -56,6 +56,10 @@ impl Dialect for BoundedPostgres {
         named_columns::parse(parser)
     }
 
+    fn supports_optimize_table(&self) -> bool {
+        true
+    }
+
     /// PostgreSQL 15 names arguments by identifiers. With expressions as names each argument is parsed twice.
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false
