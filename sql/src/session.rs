@@ -3,15 +3,15 @@
 mod activity;
 pub mod prepared;
 mod running;
+pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod system;
 pub(crate) mod tables;
 pub(crate) mod transaction;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::statement;
 use activity::SessionActivity;
 pub(crate) use activity::now_micros;
 use prepared::PreparedStatement;
+use scope::StatementScope;
 use settings::Settings;
 use system::System;
 use transaction::Transaction;
@@ -87,10 +88,6 @@ pub struct Session {
     notices: Mutex<Vec<Notice>>,
     /// Parent of the tokens of all statements that run now.
     running: Mutex<CancellationToken>,
-    /// Tables as the statement that runs sees them, if it is made of several queries.
-    pinned: Mutex<Option<BTreeMap<u32, tables::TableContents>>>,
-    /// The statement that runs is making what it has prepared: whether it was done must be known.
-    committing: AtomicBool,
     activity: SessionActivity,
     /// Set when the session is made; it refers back to it.
     system: OnceLock<System>,
@@ -120,8 +117,6 @@ impl Session {
             prepared: Mutex::default(),
             notices: Mutex::default(),
             running: Mutex::default(),
-            pinned: Mutex::default(),
-            committing: AtomicBool::new(false),
             activity: SessionActivity::new(options.client_address),
             system: OnceLock::new(),
         });
@@ -223,8 +218,8 @@ impl Session {
         let execute = async {
             self.check_transaction(prepared.statement())?;
             statement::execute(self, prepared, parameters).await
-        }
-        .boxed();
+        };
+        let execute = StatementScope::within(Some(run.scope()), execute).boxed();
         let outcome = match statement::changes_catalog(prepared.statement()) {
             true => execute.await,
             false => run.until_canceled(execute).await,
@@ -347,22 +342,18 @@ impl Session {
     /// Does what must not be left half done: it goes on when the client goes away, and a statement that is cancelled
     /// meanwhile goes on too.
     pub(crate) async fn committing<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-        self.committing.store(true, Ordering::Release);
+        StatementScope::set_committing(true);
         let done = tokio::spawn(work).await;
-        self.committing.store(false, Ordering::Release);
+        StatementScope::set_committing(false);
         done.unwrap_or_else(|error| Err(engine::Error::Panicked { message: error.to_string() }.into()))
     }
 
     /// The same for what a client that goes away may interrupt: then nothing of it is done.
     pub(crate) async fn uncancelled<T>(&self, work: impl Future<Output = T>) -> T {
-        self.committing.store(true, Ordering::Release);
+        StatementScope::set_committing(true);
         let done = work.await;
-        self.committing.store(false, Ordering::Release);
+        StatementScope::set_committing(false);
         done
-    }
-
-    pub(crate) fn is_committing(&self) -> bool {
-        self.committing.load(Ordering::Acquire)
     }
 
     fn statement_token(&self) -> CancellationToken {

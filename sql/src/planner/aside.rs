@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::SqlState;
 use crate::error::{Error, Result};
+use crate::session::scope::StatementScope;
 
 /// A statement of at most so many bytes is planned where it is: of few tables and terms, it takes less than the thread would.
 const SMALL_BYTES: usize = 128;
@@ -21,8 +22,8 @@ pub(crate) async fn aside<T: Send + 'static>(
     if statement.len() <= SMALL_BYTES {
         return AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
     }
-    let runtime = Handle::current();
-    match tokio::task::spawn_blocking(move || runtime.block_on(work)).await {
+    let (runtime, scope) = (Handle::current(), StatementScope::current());
+    match tokio::task::spawn_blocking(move || runtime.block_on(StatementScope::within(scope, work))).await {
         Ok(planned) => planned,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => Err(panicked(panic.as_ref())),

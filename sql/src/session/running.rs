@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::Session;
+use super::scope::StatementScope;
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::response::{Response, Rows};
@@ -20,6 +21,7 @@ pub(super) struct RunningStatement {
     started: Instant,
     /// `statement_timeout`; `None` is no limit.
     timeout: Option<Duration>,
+    scope: Arc<StatementScope>,
 }
 
 impl RunningStatement {
@@ -31,7 +33,12 @@ impl RunningStatement {
             token: session.statement_token(),
             started: Instant::now(),
             timeout: session.settings(|settings| settings.statement_timeout()),
+            scope: Arc::default(),
         }
+    }
+
+    pub(super) fn scope(&self) -> Arc<StatementScope> {
+        Arc::clone(&self.scope)
     }
 
     fn late(&self) -> impl Future<Output = ()> + use<> {
@@ -52,7 +59,7 @@ impl RunningStatement {
             outcome = &mut work => return outcome,
             () = self.late() => Error::StatementTimeout,
         };
-        match self.session.is_committing() {
+        match self.scope.is_committing() {
             true => work.await,
             false => Err(stopped),
         }

@@ -200,9 +200,11 @@ impl Settings {
         self.raw("arbalest.execution_mode").and_then(|mode| ExecutionMode::from_str(mode).ok()).unwrap_or_default()
     }
 
-    /// Whether the transaction may change nothing.
+    /// Whether a transaction may change nothing: as its block says, else as the session does.
     pub(crate) fn is_read_only(&self) -> bool {
-        ["transaction_read_only", "default_transaction_read_only"].iter().any(|name| self.raw(name) == Some("on"))
+        let of_block = self.local.iter().any(|(name, _)| name == "transaction_read_only");
+        let name = if of_block { "transaction_read_only" } else { "default_transaction_read_only" };
+        self.raw(name) == Some("on")
     }
 
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {

@@ -8,6 +8,7 @@ use arrow::datatypes::{FieldRef, Schema};
 use engine::{CommitError, DeltaScan, NewFile, TableChanges, TableVersion, without_views};
 use url::Url;
 
+use super::scope::StatementScope;
 use super::{Session, TransactionStatus};
 use crate::catalog::object::TableDefinition;
 use crate::error::{Error, Result};
@@ -40,12 +41,24 @@ impl TableContents {
     }
 }
 
-/// While a statement runs, see [`Session::pin_tables`].
-pub(crate) struct PinnedTables(Arc<Session>);
+/// All queries that the statement which runs is made of see tables as they were when the first of them did, until this is
+/// dropped.
+pub(crate) fn pin_tables() -> PinnedTables {
+    let scope = StatementScope::current();
+    if let Some(scope) = &scope {
+        *scope.pinned.lock() = Some(BTreeMap::new());
+    }
+    PinnedTables(scope)
+}
+
+/// See [`pin_tables`].
+pub(crate) struct PinnedTables(Option<Arc<StatementScope>>);
 
 impl Drop for PinnedTables {
     fn drop(&mut self) {
-        *self.0.pinned.lock() = None;
+        if let Some(scope) = &self.0 {
+            *scope.pinned.lock() = None;
+        }
     }
 }
 
@@ -60,23 +73,21 @@ impl TableDefinition {
 impl Session {
     /// The table as the next statement sees it.
     pub(crate) async fn contents(&self, oid: u32, definition: &TableDefinition) -> Result<TableContents> {
-        let pinned = || self.pinned.lock().as_ref().and_then(|pinned| pinned.get(&oid).cloned());
+        let scope = StatementScope::current();
+        let pinned = || scope.as_ref()?.pinned.lock().as_ref()?.get(&oid).cloned();
         if let Some(known) = self.transaction(|transaction| transaction.contents(oid)).or_else(pinned) {
             return Ok(known);
         }
         let version = self.sessions().engine.tables().latest(&definition.url()?).await?;
         let contents = TableContents { version, changes: Arc::default() };
-        if let Some(pinned) = self.pinned.lock().as_mut() {
+        if let Some(scope) = &scope
+            && let Some(pinned) = scope.pinned.lock().as_mut()
+        {
             pinned.insert(oid, contents.clone());
         }
         Ok(self.transaction(|transaction| transaction.pin(oid, contents)))
     }
 
-    /// All queries that a statement is made of see tables as they were when the first of them did, until this is dropped.
-    pub(crate) fn pin_tables(self: &Arc<Self>) -> PinnedTables {
-        *self.pinned.lock() = Some(BTreeMap::new());
-        PinnedTables(Arc::clone(self))
-    }
 
     /// Whether a plan over these tables reads what the next statement should.
     pub(crate) async fn is_current(&self, tables: &[(u32, TableContents)]) -> Result<bool> {

@@ -80,7 +80,7 @@ impl Transaction {
         }
     }
 
-    pub(super) fn fail(&mut self) {
+    pub(crate) fn fail(&mut self) {
         if let Some(block) = &mut self.block {
             block.failed = true;
         }

@@ -18,6 +18,7 @@ use crate::planner;
 use crate::planner::assign::{cast_to_columns, identifier};
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::tables::pin_tables;
 use crate::session::prepared::{Prepared, PreparedStatement};
 
 pub(super) async fn prepare(
@@ -31,7 +32,7 @@ pub(super) async fn prepare(
     let target: Arc<dyn TableProvider> = Arc::new(scan);
     let query = target_query(&alias, &identifier(FILE_COLUMN), condition(delete)?)?;
     let planned = modification.plan_part(target, query, declared).await?;
-    refuse_volatile(&planned.logical, &delete.selection)?;
+    refuse_volatile(&planned.logical)?;
     let (mut parameter_types, mut schema, mut origins) = (planned.parameter_types, None, vec![]);
     if let Some(items) = &delete.returning {
         let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
@@ -48,7 +49,7 @@ pub(super) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     for _ in 0..ATTEMPTS_MAX {
-        let _pinned = session.pin_tables();
+        let _pinned = pin_tables();
         let (modification, alias) = modification(session, prepared.statement(), delete)?;
         let Some(contents) = modification.current().await? else { continue };
         let types = prepared.parameter_types();

@@ -19,6 +19,7 @@ use crate::planner::assign::{as_table, identifier};
 use crate::planner::{self, PlannedQuery, TARGET};
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::tables::pin_tables;
 use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
 
 pub(super) async fn prepare(
@@ -57,7 +58,7 @@ pub(super) async fn execute(
 ) -> Result<Response> {
     let prepared_plan = prepared.inner();
     for _ in 0..ATTEMPTS_MAX {
-        let _pinned = session.pin_tables();
+        let _pinned = pin_tables();
         let modification = modification(session, prepared.statement(), insert)?;
         let Some(contents) = modification.current().await? else { continue };
         let (logical, types) = match current_plan(session, prepared_plan, &modification.snapshot).await? {

@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::planner::assign::{as_table, flag_column, identifier, new_column, with_new_values};
 use crate::planner::build::{aliased, ident, null, number};
 use crate::planner::{self, TARGET};
+use crate::session::tables::pin_tables;
 use crate::sql_state::SqlState;
 
 /// Columns and relations of the queries below. No name in a text can be one of these.
@@ -89,7 +90,7 @@ impl Joined {
         let scan = contents.scan(&modification.target.definition)?.naming_files();
         let table: Arc<dyn TableProvider> = Arc::new(scan);
         let actions = modification.plan_part(Arc::clone(&table), self.actions_query()?, declared).await?;
-        refuse_volatile(&actions.logical, &Some(self.on.clone()))?;
+        refuse_volatile(&actions.logical)?;
         let changed = modification.plan_part(Arc::clone(&table), self.changed_query(modification)?, &actions.parameter_types).await?;
         let mut types = changed.parameter_types;
         self.left(modification, changed.logical, &types).await?;
@@ -110,7 +111,7 @@ impl Joined {
     ) -> Result<u64> {
         for _ in 0..ATTEMPTS_MAX {
             let modification = modification()?;
-            let _pinned = modification.session.pin_tables();
+            let _pinned = pin_tables();
             let Some(contents) = modification.current().await? else { continue };
             let definition = &modification.target.definition;
             let scan = || contents.scan(definition);

@@ -208,7 +208,8 @@ impl Modification {
 
     /// The rows of files that were written, as a table.
     pub(super) fn of_written(&self, contents: &TableContents, written: &Written) -> Result<Arc<dyn TableProvider>> {
-        let changes = TableChanges { added: written.files.clone(), ..TableChanges::default() };
+        let columns = contents.changes.columns.clone();
+        let changes = TableChanges { added: written.files.clone(), columns, ..TableChanges::default() };
         let paths = written.files.iter().map(|file| file.path().to_owned()).collect();
         let scan = DeltaScan::new(Arc::clone(&contents.version), &changes)?.of_files(&paths);
         Ok(Arc::new(scan.described(&self.target.definition.columns)))
@@ -321,10 +322,7 @@ pub(super) fn replaced(contents: &TableContents, definition: &TableDefinition, p
 
 /// A condition that is not the same each time it is evaluated would change a row by halves: it is evaluated to find files and
 /// to write them.
-pub(super) fn refuse_volatile(plan: &LogicalPlan, condition: &Option<Expr>) -> Result<()> {
-    if condition.is_none() {
-        return Ok(());
-    }
+pub(super) fn refuse_volatile(plan: &LogicalPlan) -> Result<()> {
     let ours = [ROW_ID, ENFORCE];
     let is_volatile = |expr: &logical_expr::Expr| match expr {
         logical_expr::Expr::ScalarFunction(call) => {

@@ -100,6 +100,16 @@ fn literal(expr: &Expr) -> Result<String> {
 /// Isolation levels are accepted and reported; every statement sees one snapshot.
 pub(super) fn set_transaction_modes(session: &Arc<Session>, modes: &[TransactionMode], for_session: bool) -> Result<()> {
     let prefix = if for_session { "default_transaction_" } else { "transaction_" };
+    if !for_session && !modes.is_empty() && session.transaction_status() == TransactionStatus::Idle {
+        session.notify(Notice {
+            severity: Severity::Warning,
+            sql_state: SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            message: "SET TRANSACTION can only be used in transaction blocks".into(),
+            detail: None,
+            hint: None,
+        });
+        return Ok(());
+    }
     for mode in modes {
         let (name, value) = match mode {
             TransactionMode::AccessMode(access) => {

@@ -68,7 +68,15 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
 
 /// Forgets a block whose session has ended, and removes what it has written.
 pub(super) fn abandon(session: &Arc<Session>) {
-    let Some(ended) = session.transaction(|transaction| transaction.end(false)) else { return };
+    let settings = session.settings(|settings| settings.clone());
+    let ended = session.transaction(|transaction| {
+        let ended = transaction.end(false);
+        // A statement of the block that still runs must not become one of its own.
+        transaction.begin(&settings);
+        transaction.fail();
+        ended
+    });
+    let Some(ended) = ended else { return };
     // Without a runtime the process is about to end.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     let session = Arc::clone(session);

@@ -19,7 +19,9 @@ pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Res
         let snapshot = session.catalog();
         let targets = truncate.table_names.iter().map(|table| Target::find(session, &table.name, &snapshot, "truncate"));
         // All names are looked at before the first table is changed.
-        let targets = targets.collect::<Result<Vec<_>>>()?;
+        let mut targets = targets.collect::<Result<Vec<_>>>()?;
+        targets.sort_by_key(|target| target.oid);
+        targets.dedup_by_key(|target| target.oid);
         let mut emptied = Vec::with_capacity(targets.len());
         for target in &targets {
             let contents = session.contents(target.oid, &target.definition).await?;

@@ -27,6 +27,7 @@ use crate::planner::{self, TARGET};
 use crate::planner::build::{aliased, ident};
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::tables::pin_tables;
 use crate::session::prepared::{Prepared, PreparedStatement};
 
 /// Whether a row changes, as a column. No name in a text can be this one.
@@ -54,7 +55,9 @@ pub(super) async fn prepare(
     let target: Arc<dyn TableProvider> = Arc::new(scan);
     let query = changed_rows(&modification, update, &alias, Rows::All)?;
     let planned = modification.plan_part(target, query, declared).await?;
-    refuse_volatile(&planned.logical, &update.selection)?;
+    let scan: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
+    let matching = modification.plan_part(scan, target_query(&alias, "1", update.selection.clone())?, &planned.parameter_types).await?;
+    refuse_volatile(&matching.logical)?;
     let assigned = updated(&modification, update, planned.logical, declared).await?;
     let (mut parameter_types, mut schema, mut origins) = (planned.parameter_types, None, vec![]);
     if let Some(items) = &update.returning {
@@ -77,7 +80,7 @@ pub(super) async fn execute(
         return Ok(Response::Command { tag: "UPDATE".into(), rows: Some(rows) });
     }
     for _ in 0..ATTEMPTS_MAX {
-        let _pinned = session.pin_tables();
+        let _pinned = pin_tables();
         let (modification, alias) = modification(session, prepared.statement(), update)?;
         let Some(contents) = modification.current().await? else { continue };
         let types = prepared.parameter_types();

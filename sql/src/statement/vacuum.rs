@@ -44,12 +44,15 @@ pub(super) async fn vacuum(session: &Arc<Session>, vacuum: &VacuumStatement) -> 
 
 /// Writes the small files of a table again as larger ones.
 pub(super) async fn optimize(session: &Arc<Session>, statement: &Statement, name: &ObjectName) -> Result<Response> {
+    if session.transaction_status() != TransactionStatus::Idle {
+        return Err(Error::ActiveTransaction { command: "OPTIMIZE" });
+    }
     for _ in 0..ATTEMPTS_MAX {
         let snapshot = session.catalog();
         let target = Target::find(session, name, &snapshot, "optimize")?;
         let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };
         let definition = &modification.target.definition;
-        let contents = modification.contents().await?;
+        let Some(contents) = modification.current().await? else { continue };
         let scan = contents.scan(definition)?;
         // Of one small file nothing better can be made, in each partition.
         let mut small: BTreeMap<String, Vec<String>> = BTreeMap::new();

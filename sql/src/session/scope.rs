@@ -1,0 +1,46 @@
+//! What belongs to one statement while it runs. A session may run several at the same time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::tables::TableContents;
+
+tokio::task_local! {
+    static SCOPE: Arc<StatementScope>;
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct StatementScope {
+    /// Tables as the statement sees them, by oid, if it is made of several queries.
+    pub(super) pinned: Mutex<Option<BTreeMap<u32, TableContents>>>,
+    /// The statement is making what it has prepared: whether it was done must be known.
+    committing: AtomicBool,
+}
+
+impl StatementScope {
+    /// That of the statement which this task runs.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        SCOPE.try_with(Arc::clone).ok()
+    }
+
+    /// `work` as a part of the statement.
+    pub(crate) async fn within<T>(scope: Option<Arc<Self>>, work: impl Future<Output = T>) -> T {
+        match scope {
+            Some(scope) => SCOPE.scope(scope, work).await,
+            None => work.await,
+        }
+    }
+
+    pub(super) fn is_committing(&self) -> bool {
+        self.committing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_committing(committing: bool) {
+        if let Some(scope) = Self::current() {
+            scope.committing.store(committing, Ordering::Release);
+        }
+    }
+}
