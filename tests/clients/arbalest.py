@@ -75,7 +75,7 @@ class Server:
     def tpch_files(self):
         """Table name → the Parquet files that `--sample tpch` wrote."""
         files = {}
-        for path in sorted(self.data_directory.rglob("*.parquet")):
+        for path in sorted((self.data_directory / "sample").rglob("*.parquet")):
             table = path.stem if path.stem in TPCH_TABLES else path.parent.name
             files.setdefault(table, []).append(str(path))
         return {table: files[table] for table in TPCH_TABLES}
