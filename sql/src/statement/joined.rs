@@ -78,8 +78,11 @@ pub(super) struct InsertClause {
 /// Rows of a file.
 struct Touched {
     path: String,
-    /// Rows of the join that change a row, and rows that are changed.
+    /// Rows of the join, and of these that change a row.
+    pairs: i64,
     acting: i64,
+    /// Rows of the table in the join, and of these that are changed.
+    rows: i64,
     changed: i64,
 }
 
@@ -93,7 +96,7 @@ impl Joined {
         refuse_volatile(&actions.logical)?;
         let changed = modification.plan_part(Arc::clone(&table), self.changed_query(modification)?, &actions.parameter_types).await?;
         let mut types = changed.parameter_types;
-        self.left(modification, changed.logical, &types).await?;
+        self.left(modification, changed.logical, true, &types).await?;
         if let Some(query) = self.inserted_query(modification)? {
             let planned = modification.plan_part(table, query, &types).await?;
             types = planned.parameter_types;
@@ -129,7 +132,8 @@ impl Joined {
             if !paths.is_empty() {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
                 let joined = modification.plan_part(table, self.changed_query(&modification)?, types).await?;
-                let left = self.left(&modification, joined.logical, types).await?;
+                let is_repeated = self.may_differ() || touched.iter().any(|file| file.pairs > file.rows);
+                let left = self.left(&modification, joined.logical, is_repeated, types).await?;
                 let written = modification.write(bind(&left)?).await?;
                 changes = replaced(&contents, definition, &paths, written)?;
             }
@@ -148,6 +152,12 @@ impl Joined {
             }
         }
         Err(Error::SerializationFailure)
+    }
+
+    /// Whether the other rows may not be the same when they are asked for again: which rows a LIMIT leaves is nobody's promise.
+    fn may_differ(&self) -> bool {
+        let text = self.source.to_string();
+        [" LIMIT ", " FETCH ", " OFFSET "].iter().any(|word| text.contains(word))
     }
 
     /// File, row and, if the row changes, a number: for each row of the join that a clause may be for.
@@ -200,13 +210,23 @@ impl Joined {
     }
 
     /// What is left of the rows of [`Joined::changed_query`], each row of the table once, as the table takes them.
-    async fn left(&self, modification: &Modification, joined: LogicalPlan, types: &[Option<DataType>]) -> Result<LogicalPlan> {
-        let (row, action, gone) = (identifier(ROW), identifier(ACTION), identifier(GONE));
-        let query = skeleton(&format!(
-            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {action} DESC) AS \"\u{1}n\" FROM {}) AS \"\u{1}numbered\"
-             WHERE \"\u{1}n\" = 1 AND {gone} IS NOT TRUE",
-            identifier(TARGET)
-        ))?;
+    /// Rows are told apart if the join may have some of them several times.
+    async fn left(
+        &self,
+        modification: &Modification,
+        joined: LogicalPlan,
+        is_repeated: bool,
+        types: &[Option<DataType>],
+    ) -> Result<LogicalPlan> {
+        let (row, action, gone, target) = (identifier(ROW), identifier(ACTION), identifier(GONE), identifier(TARGET));
+        let query = match is_repeated {
+            true => format!(
+                "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {action} DESC) AS \"\u{1}n\" FROM {target})
+                 AS \"\u{1}numbered\" WHERE \"\u{1}n\" = 1 AND {gone} IS NOT TRUE"
+            ),
+            false => format!("SELECT * FROM {target} WHERE {gone} IS NOT TRUE"),
+        };
+        let query = skeleton(&query)?;
         let left = modification.plan_part(as_table(joined), query, types).await?.logical;
         let left = with_new_values(left, &modification.target.definition, &modification.snapshot, &self.changed_columns())?;
         modification.assigned(left, types).await
@@ -292,8 +312,9 @@ impl Clause {
 async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Option<DataType>]) -> Result<Vec<Touched>> {
     let (file, row, action, target) = (identifier(FILE_COLUMN), identifier(ROW), identifier(ACTION), identifier(TARGET));
     let query = skeleton(&format!(
-        "SELECT {file} AS f, CAST(sum(a) AS bigint) AS a, CAST(sum(CASE WHEN a > 0 THEN 1 ELSE 0 END) AS bigint) AS c
-         FROM (SELECT {file}, {row}, count({action}) AS a FROM {target} GROUP BY {file}, {row}) AS x GROUP BY {file}"
+        "SELECT {file} AS f, CAST(sum(p) AS bigint) AS p, CAST(sum(a) AS bigint) AS a, count(*) AS r,
+                CAST(sum(CASE WHEN a > 0 THEN 1 ELSE 0 END) AS bigint) AS c
+         FROM (SELECT {file}, {row}, count(*) AS p, count({action}) AS a FROM {target} GROUP BY {file}, {row}) AS x GROUP BY {file}"
     ))?;
     let plan = modification.plan_part(as_table(actions), query, types).await?;
     let batches: Vec<RecordBatch> = modification.run(plan.logical).await?.try_collect().await?;
@@ -303,8 +324,10 @@ async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Opt
         let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
         touched.extend((0..batch.num_rows()).map(|row| Touched {
             path: files.as_string::<i32>().value(row).to_owned(),
-            acting: number(1, row),
-            changed: number(2, row),
+            pairs: number(1, row),
+            acting: number(2, row),
+            rows: number(3, row),
+            changed: number(4, row),
         }));
     }
     touched.retain(|file| file.changed > 0);
