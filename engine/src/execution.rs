@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::compact::compact_sorts;
 use crate::config::EngineConfig;
 use crate::constants::{Constants, constants};
-use crate::delta::DeltaTables;
+use crate::table_format::delta::DeltaTables;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::job::conform;
@@ -81,6 +81,11 @@ impl Engine {
         let threads = QueryThreads::start(config.parallelism)?;
         let tables = DeltaTables::new(Arc::clone(&config.object_stores));
         Ok(Self { config, local, distributed, cluster, threads, tables })
+    }
+
+    /// Where the files are.
+    pub fn object_stores(&self) -> &Arc<ObjectStores> {
+        &self.config.object_stores
     }
 
     /// The tables that can be written.

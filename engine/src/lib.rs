@@ -12,7 +12,6 @@ mod codec;
 mod compact;
 mod config;
 mod constants;
-mod delta;
 mod dimensions;
 mod dynamic_filters;
 mod endpoint;
@@ -54,8 +53,8 @@ pub use cluster::{Cluster, JobEvent, JobId, JobSubmission, PartitionFetcher};
 pub use codec::{logical_codec, physical_codec};
 pub use compact::compact_sorts;
 pub use config::{EngineConfig, ExecutionMode, MESSAGE_BYTES_MAX, SLOTS_PER_VCORE};
-pub use delta::{
-    CommitError, DataFile, DeltaScan, DeltaTables, FILE_COLUMN, NewFile, TableChanges, TableVersion, storable_type, without_views,
+pub use table_format::delta::{
+    CommitError, DataFile, DeltaScan, DeltaTables, FILE_COLUMN, HistoryEntry, Moment, NewFile, Operation, TableChanges, TableVersion, storable_type, without_views,
 };
 pub use dynamic_filters::push_dynamic_filters;
 pub use endpoint::{watch, watched};
@@ -74,4 +73,4 @@ pub use repeat::INPUT_LOST;
 pub use router::Route;
 pub use session_state::{cluster_session_config, cluster_session_state, runtime_env};
 pub use task_join::plain_joins;
-pub use write::write;
+pub use write::{write, write_file};

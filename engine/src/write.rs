@@ -4,6 +4,7 @@
 //! them before they are committed, so that a task that failed or ran twice does no harm.
 
 mod exec;
+mod file_copy;
 mod file_writer;
 mod node;
 mod partitions;
@@ -12,4 +13,6 @@ pub(crate) use exec::WriteExec;
 #[cfg(test)]
 pub(crate) use exec::WriteTarget;
 pub(crate) use node::query_planner;
+pub use file_copy::write_file;
 pub use node::write;
+pub(crate) use partitions::FILE_BYTES_MAX;

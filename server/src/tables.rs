@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::{Cluster, Engine, EngineConfig, ObjectStores};
 use sql::catalog::Catalog;
 use sql::catalog::store::CatalogStore;
-use sql::catalog::location::open_locations;
+use sql::catalog::location::{LocationRules, open_locations};
 use sql::{Sessions, SqlConfig};
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -42,7 +42,12 @@ pub(crate) async fn open_catalog(url: Option<&CatalogUrl>, data_dir: &Path) -> R
 
 /// Where new tables are kept: the directory or URL that is given, or a directory under `data_dir`.
 pub(crate) fn warehouse(given: Option<&str>, data_dir: &Path) -> Result<Url, Error> {
-    let wrong = |reason: String| Error::Warehouse { place: given.unwrap_or_default().to_owned(), reason };
+    // Nothing of a URL that may hold a password is shown.
+    let shown = match given.unwrap_or_default() {
+        url if url.contains("://") && url.contains('@') => format!("{}://…", url.split("://").next().unwrap_or_default()),
+        place => place.to_owned(),
+    };
+    let wrong = |reason: String| Error::Warehouse { place: shown.clone(), reason };
     let mut url = match given {
         Some(url) if url.contains("://") => Url::parse(url).map_err(|error| wrong(format!("is not a URL: {error}")))?,
         directory => {
@@ -85,7 +90,8 @@ pub(crate) async fn open(
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
     tokio::spawn(watch(Arc::downgrade(&catalog)));
-    let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse };
+    let rules = LocationRules::new(locations, settings.private_urls);
+    let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules };
     Ok(Sessions::new(config, engine, catalog))
 }
 

@@ -1,5 +1,6 @@
 //! What there is to name. A statement sees one immutable [`CatalogSnapshot`] from its first name to its last row.
 
+mod external_table;
 pub mod functions;
 pub mod information_schema;
 pub mod location;
@@ -12,15 +13,19 @@ pub mod session_info;
 mod snapshot;
 pub mod store;
 mod table;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+pub(crate) use external_table::DELTA;
+pub use external_table::ExternalTableDefinition;
 pub use schema::Schema;
 pub use snapshot::CatalogSnapshot;
-pub use table::{Table, TableKind};
+pub use table::{Table, TableDefinition, TableKind};
+pub use view::ViewDefinition;
 
 use crate::error::{Error, Result};
 use object::Change;

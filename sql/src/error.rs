@@ -196,6 +196,17 @@ impl Error {
         Self::Unsupported { what: what.into(), hint: None }
     }
 
+    /// Something that this program has got wrong.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        let (sql_state, message) = (SqlState::INTERNAL_ERROR, message.into());
+        Self::Classified { sql_state, message, detail: None, hint: None, position: None }
+    }
+
+    /// An error of a class that has no case of its own.
+    pub(crate) fn classified(sql_state: SqlState, message: impl Into<String>) -> Self {
+        Self::Classified { sql_state, message: message.into(), detail: None, hint: None, position: None }
+    }
+
     /// The class of the error, for programs.
     pub fn sql_state(&self) -> SqlState {
         match self {

@@ -10,6 +10,7 @@ mod column_names;
 mod context;
 mod decorrelate;
 mod depth;
+pub(crate) mod in_place;
 mod interval_literals;
 mod like_escape;
 mod literals;
@@ -120,12 +121,12 @@ pub(crate) async fn plan_query(
     query: &ast::Statement,
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
-    plan_query_of(&[], None, session, state, snapshot, statement, query, declared).await
+    plan_part(None, session, state, snapshot, statement, query, declared).await
 }
 
-/// Plans a query that a statement is made of, which names the table that the statement changes [`TARGET`].
+/// Plans a query that a statement is made of. `target` is what the query names [`TARGET`].
 pub(crate) async fn plan_part(
-    target: &Arc<dyn TableProvider>,
+    target: Option<&Arc<dyn TableProvider>>,
     session: &Session,
     state: &SessionState,
     snapshot: &Arc<CatalogSnapshot>,
@@ -133,7 +134,7 @@ pub(crate) async fn plan_part(
     query: &ast::Statement,
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
-    plan_query_of(&[], Some(target), session, state, snapshot, statement, query, declared).await
+    plan_query_of(&[], target, session, state, snapshot, statement, query, declared).await
 }
 
 /// The same for the query of the last of `views`, which the others name, one the next.
@@ -153,6 +154,7 @@ async fn plan_query_of(
     if let Some(depth_max) = depth::exceeded(&query) {
         return Err(Error::TooDeep { depth_max });
     }
+    let in_place = in_place::take(&mut query)?;
     standard_forms::rewrite_queries(&mut query)?;
     like_escape::rewrite_escapes(&mut query);
     interval_literals::rewrite_intervals(&mut query);
@@ -166,7 +168,7 @@ async fn plan_query_of(
     if is_postgres {
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
-    let named = Box::pin(relations::plan(views, target, session, state, snapshot, &query)).await?;
+    let named = Box::pin(relations::plan(views, target, &in_place, in_place::Planning { session, state, snapshot, statement }, &query)).await?;
     let Relations { sources, oids, tables, only_catalog } = named;
     let system_functions = is_postgres.then_some(system);
     let mut logical = parameters::plan(state, system_functions, query, declared, sources).await.map_err(fail)?;

@@ -7,6 +7,7 @@ use engine::Engine;
 use url::Url;
 
 use crate::catalog::Catalog;
+use crate::catalog::location::LocationRules;
 use crate::error::{Error, Result};
 use crate::parser::Dialect;
 use crate::session::{Session, SessionId, now_micros};
@@ -19,6 +20,8 @@ pub struct SqlConfig {
     pub version: String,
     /// Where new tables are kept, with a slash at the end.
     pub warehouse: Url,
+    /// What statements may name.
+    pub locations: LocationRules,
 }
 
 /// What a front end knows of a client that connects.

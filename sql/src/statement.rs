@@ -2,8 +2,12 @@
 
 mod alter_schema;
 mod alter_table;
+mod call;
 mod comment;
+mod copy_from;
 mod copy_to;
+mod copy_to_file;
+mod create_external_table;
 mod create_schema;
 mod create_table;
 mod create_view;
@@ -18,7 +22,9 @@ mod joined;
 mod merge;
 mod modify;
 mod names;
+mod optimize;
 mod prepare;
+mod restore_table;
 mod select;
 mod set;
 mod show;
@@ -78,6 +84,7 @@ pub(crate) async fn prepare(
                     Some(ast::Statement::Update(update)) => update::prepare(&session, &statement, update, &declared).await,
                     Some(ast::Statement::Delete(delete)) => delete::prepare(&session, &statement, delete, &declared).await,
                     Some(ast::Statement::Merge(merge)) => merge::prepare(&session, &statement, merge, &declared).await,
+                    Some(ast::Statement::Copy { to: false, .. }) => copy_from::prepare(&session, &statement, &declared).await,
                     _ => copy_to::prepare(&session, &statement, &declared).await,
                 }
             })
@@ -107,6 +114,7 @@ pub(crate) async fn execute(
     }
     match ast {
         S::Query(_) => select::execute(session, prepared, parameters).await,
+        S::Copy { to: false, .. } => copy_from::execute(session, prepared, parameters).await,
         S::Copy { .. } => copy_to::execute(session, prepared, parameters).await,
         S::Explain { .. } => explain::execute(session, prepared, ast, parameters).await,
         S::Set(set) => set::set(session, set),
@@ -141,13 +149,17 @@ pub(crate) async fn execute(
         S::Drop { object_type: ast::ObjectType::Table, if_exists, names, cascade, .. } => {
             drop_relation::drop_relation(session, Dropped::Table, names, *if_exists, *cascade).await
         }
+        S::CreateTable(create) if create.external => {
+            create_external_table::create_external_table(session, prepared.statement(), create).await
+        }
         S::CreateTable(create) => create_table::create_table(session, prepared.statement(), create).await,
         S::Insert(insert) => insert::execute(session, prepared, insert, parameters).await,
         S::Update(update) => update::execute(session, prepared, update, parameters).await,
         S::Delete(delete) => delete::execute(session, prepared, delete, parameters).await,
+        S::Call(function) => call::call(session, prepared.statement(), function).await,
         S::Vacuum(statement) => vacuum::vacuum(session, statement).await,
         S::OptimizeTable { name, partition: None, predicate: None, zorder: None, .. } => {
-            vacuum::optimize(session, prepared.statement(), name).await
+            optimize::optimize(session, prepared.statement(), name).await
         }
         // What is known of tables is exact.
         S::Analyze(_) => Ok(command("ANALYZE")),
@@ -184,6 +196,7 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
     use ast::Statement as S;
     Some(match statement {
         S::Insert(_) => "INSERT",
+        S::Copy { to: false, .. } => "COPY FROM",
         S::Update(_) => "UPDATE",
         S::Delete(_) => "DELETE",
         S::Merge(_) => "MERGE",
@@ -200,6 +213,7 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
         S::Comment { .. } => "COMMENT",
         S::OptimizeTable { .. } => "OPTIMIZE",
         S::Vacuum(_) => "VACUUM",
+        S::Call(_) => "CALL",
         _ => return None,
     })
 }
@@ -237,7 +251,7 @@ pub(crate) fn ends_failed_transaction(statement: &Statement) -> bool {
 }
 
 pub(crate) fn is_copy_out(statement: &Statement) -> bool {
-    matches!(statement.ast.as_deref(), Some(ast::Statement::Copy { to: true, .. }))
+    matches!(statement.ast.as_deref(), Some(ast::Statement::Copy { to: true, target: ast::CopyTarget::Stdout, .. }))
 }
 
 /// `CREATE TABLE` of `CREATE TABLE t (…)`: the leading keywords.

@@ -11,6 +11,7 @@ mod data;
 mod data_dir;
 mod drain;
 mod failure;
+mod files;
 mod flight;
 mod link;
 mod locations;

@@ -14,6 +14,11 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// The kind of files with this suffix, which is also its name: `parquet`, `csv`, `tsv`, `json`, `arrow`, `avro` and others.
+    pub fn of_suffix(suffix: &str) -> Option<Self> {
+        find(&KINDS, suffix)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Parquet => "Parquet",
@@ -58,6 +63,18 @@ const COMPRESSIONS: [(&str, FileCompressionType); 4] = [
 ];
 
 impl FileName {
+    /// A file whose name does not have to say what is in it, because somebody did.
+    pub fn of_kind(name: &str, kind: FileKind) -> Self {
+        let parsed = Self::parse(name);
+        let compression = name.rsplit_once('.').and_then(|(_, last)| find(&COMPRESSIONS, last));
+        Self {
+            stem: parsed.as_ref().map_or_else(|| name.to_owned(), |parsed| parsed.stem.clone()),
+            suffix: parsed.map_or_else(String::new, |parsed| parsed.suffix),
+            kind,
+            compression: compression.unwrap_or(FileCompressionType::UNCOMPRESSED),
+        }
+    }
+
     /// The suffixes that [`FileName::parse`] knows, for messages.
     pub const SUFFIXES: &'static str = ".parquet, .csv, .tsv, .json, .jsonl, .ndjson, .arrow, .feather, .avro; CSV and JSON also with .gz, .bz2, .xz, .zst";
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::arrow::csv::reader::Format;
-use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::execution::session_state::SessionState;
@@ -22,17 +22,27 @@ const CONCURRENT_READS: usize = 16;
 /// The union of the files' columns by name, in the order first seen. A column must have one type everywhere; one that a
 /// file lacks is nullable.
 pub(super) async fn infer(state: &SessionState, format: &dyn FileFormat, table: &TableFiles) -> Result<SchemaRef> {
-    let store = state.runtime_env().object_store(table.url.object_store())?;
+    let store = state.runtime_env().object_store(table.url().object_store())?;
     // Text has no types of its own, so that all files together decide them.
     let schema = match table.file_name.kind {
         FileKind::Json => infer_text(state, format, table, &store).await?,
         FileKind::Csv { delimiter } => {
-            check_headers(table, delimiter, &store).await?;
-            infer_text(state, format, table, &store).await?
+            if table.options.header.unwrap_or(true) {
+                check_headers(table, table.options.delimiter.unwrap_or(delimiter), &store).await?;
+            }
+            match infer_text(state, format, table, &store).await? {
+                schema if table.options.all_text => as_texts(&schema),
+                schema => schema,
+            }
         }
         _ => merge(&infer_files(state, format, table, &store).await?)?,
     };
     without_partition_columns(schema, table)
+}
+
+fn as_texts(schema: &Schema) -> SchemaRef {
+    let text = |field: &FieldRef| field.as_ref().clone().with_data_type(DataType::Utf8);
+    Arc::new(Schema::new(schema.fields().iter().map(text).collect::<Vec<_>>()))
 }
 
 /// The schema of each file, with what to call the file.
@@ -42,7 +52,7 @@ async fn infer_files(
     table: &TableFiles,
     store: &Arc<dyn ObjectStore>,
 ) -> Result<Vec<(String, SchemaRef)>> {
-    let base = table.url.object_store();
+    let base = table.url().object_store();
     // Collected first: a stream that borrows from the list would not be `Send` for every lifetime.
     let reads: Vec<_> = (table.files.iter())
         .map(|file| infer_file(state, format, table, store, file, display_location(base.as_str(), file)).boxed())
@@ -54,7 +64,7 @@ async fn infer_files(
 async fn check_headers(table: &TableFiles, delimiter: u8, store: &Arc<dyn ObjectStore>) -> Result<()> {
     let mut first: Option<(String, Vec<String>)> = None;
     for file in &table.files {
-        let location = display_location(table.url.object_store().as_str(), file);
+        let location = display_location(table.url().object_store().as_str(), file);
         let fail = |error: DataFusionError| table.file_name.file_error(&location, error.find_root().strip_backtrace());
         let Some(line) = first_line(file, &table.file_name, store).await.map_err(fail)? else { continue };
         let format = Format::default().with_header(true).with_delimiter(delimiter);
@@ -91,7 +101,7 @@ fn without_partition_columns(schema: SchemaRef, table: &TableFiles) -> Result<Sc
     let Some(both) = schema.fields().iter().find(|field| is_partition(field)) else { return Ok(schema) };
     if !matches!(table.file_name.kind, FileKind::Parquet | FileKind::Json) {
         let message = format!("column \"{}\" is in the files and in the names of their directories; rename one", both.name());
-        return Err(Error::Location { location: table.url.to_string(), message });
+        return Err(Error::Location { location: table.url().to_string(), message });
     }
     let fields: Vec<FieldRef> = schema.fields().iter().filter(|field| !is_partition(field)).cloned().collect();
     Ok(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
@@ -119,13 +129,13 @@ async fn infer_text(
 ) -> Result<SchemaRef> {
     let schema = format.infer_schema(state, store, &table.files).await.map_err(|error| {
         let location = match table.files.as_slice() {
-            [file] => display_location(table.url.object_store().as_str(), file),
-            _ => table.url.to_string(),
+            [file] => display_location(table.url().object_store().as_str(), file),
+            _ => table.url().to_string(),
         };
         table.file_name.file_error(&location, error.find_root().strip_backtrace())
     })?;
     if schema.fields().is_empty() {
-        return Err(Error::Location { location: table.url.to_string(), message: "holds no columns".into() });
+        return Err(Error::Location { location: table.url().to_string(), message: "holds no columns".into() });
     }
     match table.file_name.kind {
         FileKind::Json => Ok(json_keys::in_file_order(schema, table, store).await?),
@@ -179,7 +189,7 @@ fn display_location(base: &str, file: &ObjectMeta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::datatypes::{DataType, Field};
+    use datafusion::arrow::datatypes::Field;
 
     fn schema(fields: &[(&str, DataType, bool)]) -> SchemaRef {
         Arc::new(Schema::new(fields.iter().map(|(n, t, null)| Field::new(*n, t.clone(), *null)).collect::<Vec<_>>()))

@@ -16,7 +16,7 @@ use futures::StreamExt;
 #[derive(Debug)]
 pub(super) struct ServedFiles {
     pub table: ListingTable,
-    pub url: ListingTableUrl,
+    pub urls: Vec<ListingTableUrl>,
     pub suffix: String,
 }
 
@@ -26,16 +26,17 @@ impl ServedFiles {
         if !plan.is::<EmptyExec>() {
             return Ok(());
         }
-        let store = state.runtime_env().object_store(self.url.object_store())?;
-        let mut files = self.url.list_all_files(state, store.as_ref(), &self.suffix).await?;
-        match files.next().await {
-            Some(file) => file.map(drop),
-            None => {
-                let path = self.url.prefix().to_string();
-                let source = "it was there when the server started".into();
-                Err(DataFusionError::ObjectStore(Box::new(object_store::Error::NotFound { path, source })))
+        let mut first = None;
+        for url in &self.urls {
+            let store = state.runtime_env().object_store(url.object_store())?;
+            let mut files = url.list_all_files(state, store.as_ref(), &self.suffix).await?;
+            if let Some(file) = files.next().await {
+                return file.map(drop);
             }
+            first = first.or_else(|| Some(url.prefix().to_string()));
         }
+        let (path, source) = (first.unwrap_or_default(), "it was there when the table was made".into());
+        Err(DataFusionError::ObjectStore(Box::new(object_store::Error::NotFound { path, source })))
     }
 }
 

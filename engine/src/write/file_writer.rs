@@ -15,16 +15,16 @@ use parquet::arrow::async_writer::AsyncArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use crate::delta::statistics_json;
+use crate::table_format::delta::statistics_json;
 use crate::memory::BATCH_ROWS;
 
 /// A whole number of batches: what is left over of a row group would have to be copied to fill up the next batch.
-const ROW_GROUP_ROWS: usize = 30 * BATCH_ROWS;
+pub(super) const ROW_GROUP_ROWS: usize = 30 * BATCH_ROWS;
 /// Rows of long texts: a row group is in memory until it is complete.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+pub(super) const ROW_GROUP_BYTES: usize = 64 << 20;
 /// What is sent to the store at once, and how many of these are under way.
-const PART_BYTES: usize = 8 << 20;
-const PARTS_MAX: usize = 2;
+pub(super) const PART_BYTES: usize = 8 << 20;
+pub(super) const PARTS_MAX: usize = 2;
 
 pub(super) struct FileWriter {
     schema: SchemaRef,

@@ -23,7 +23,7 @@ use super::exec::WriteTarget;
 use super::file_writer::FileWriter;
 
 /// A file larger than this is not added to.
-const FILE_BYTES_MAX: usize = 256 << 20;
+pub(crate) const FILE_BYTES_MAX: usize = 256 << 20;
 /// The directory of rows whose value is NULL, as Hive has it.
 const NULL_DIRECTORY: &str = "__HIVE_DEFAULT_PARTITION__";
 

@@ -24,6 +24,8 @@ pub struct EngineSettings {
     pub secrets: Secrets,
     /// Of remote files, kept in memory.
     pub cache_bytes: u64,
+    /// Whether statements may name HTTP URLs of this machine or its own network.
+    pub private_urls: bool,
     /// The cluster to use instead of the embedded scheduler and executor.
     pub scheduler: Option<Url>,
 }
@@ -67,6 +69,10 @@ pub(super) struct EngineOptions {
     #[arg(long, value_name = "FILE", value_parser = Secrets::read)]
     secrets: Option<Secrets>,
 
+    /// Let statements read URLs of this machine and of private networks
+    #[arg(long)]
+    allow_private_urls: bool,
+
     /// Use this cluster's scheduler instead of the embedded engine
     #[arg(long, value_name = "URL", value_parser = parse_scheduler)]
     scheduler: Option<Url>,
@@ -89,6 +95,7 @@ impl EngineOptions {
             local_bytes_max,
             secrets: self.secrets.unwrap_or_default(),
             cache_bytes: self.cache_memory.map_or_else(|| default_cache_bytes(memory_bytes), |ByteSize(bytes)| bytes),
+            private_urls: self.allow_private_urls,
             scheduler: self.scheduler,
         }
     }

@@ -1,27 +1,37 @@
 //! LOCATION → tables: a file, a directory, a glob or a URL is listed, and what is found becomes tables named after it.
 
+pub(crate) mod files;
 mod listing;
+pub(crate) mod options;
 mod pattern;
+mod rules;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::session_state::SessionState;
 use engine::Engine;
 use engine::table_format::{FileName, FileTable};
 use url::Url;
 
+use self::listing::Listed;
+use super::planned_relation::PlannedRelation;
 use super::{Table, TableKind};
 use crate::error::{Error, Result};
+
+pub use rules::LocationRules;
 
 /// A table made of files.
 #[derive(Debug)]
 pub struct FoundTable {
     pub name: String,
     pub location: String,
-    files: FileTable,
+    /// In plans; of a Delta table its columns only.
+    provider: Arc<dyn TableProvider>,
+    bytes: Option<u64>,
+    delta: Option<Url>,
 }
 
 impl FoundTable {
@@ -31,11 +41,12 @@ impl FoundTable {
             name: self.name,
             kind: TableKind::External,
             definition: None,
-            schema: self.files.provider.schema(),
+            delta: self.delta,
+            schema: self.provider.schema(),
             location: Some(self.location),
-            provider: self.files.provider,
+            provider: self.provider,
             row_count: None,
-            size_bytes: Some(self.files.bytes),
+            size_bytes: self.bytes,
         }
     }
 }
@@ -45,13 +56,13 @@ pub async fn open_locations(engine: &Engine, locations: &[String]) -> Result<Vec
     let state = engine.local_state(Arc::new(MemoryCatalogProviderList::new()), |_| {});
     let mut tables = Vec::new();
     for location in locations {
-        tables.extend(open_location(&state, location).await?);
+        tables.extend(open_location(engine, &state, location).await?);
     }
     Ok(tables)
 }
 
 /// Finds and opens the tables of a location. Fails with a sentence that names what is missing or broken.
-pub async fn open_location(state: &SessionState, location: &str) -> Result<Vec<FoundTable>> {
+async fn open_location(engine: &Engine, state: &SessionState, location: &str) -> Result<Vec<FoundTable>> {
     let mut tables = Vec::new();
     for url in expand(state, location).await? {
         tables.extend(listing::list(state, &url, location).await?);
@@ -60,10 +71,19 @@ pub async fn open_location(state: &SessionState, location: &str) -> Result<Vec<F
         return Err(error(location, format!("holds no file that can be served; known are {}", FileName::SUFFIXES)));
     }
     let mut opened = Vec::with_capacity(tables.len());
-    for (name, files) in tables {
-        let location = files.url.to_string();
-        let files = FileTable::open(state, files).await?;
-        opened.push(FoundTable { name, location, files });
+    for table in tables {
+        opened.push(match table {
+            Listed::Files(name, files) => {
+                let location = files.url().to_string();
+                let FileTable { provider, bytes } = FileTable::open(state, files).await?;
+                FoundTable { name, location, provider, bytes: Some(bytes), delta: None }
+            }
+            Listed::Delta(name, url) => {
+                let schema = Arc::clone(engine.tables().latest(&url).await?.schema());
+                let provider = Arc::new(PlannedRelation { schema, query: None });
+                FoundTable { name, location: url.to_string(), provider, bytes: None, delta: Some(url) }
+            }
+        });
     }
     Ok(opened)
 }

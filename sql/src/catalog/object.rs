@@ -1,11 +1,10 @@
 //! What the catalog keeps: objects with an oid that never changes, a name, an owner and a definition.
 
-use std::collections::BTreeMap;
-
-use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
 
-use crate::parser::Dialect;
+use super::external_table::ExternalTableDefinition;
+use super::table::TableDefinition;
+use super::view::ViewDefinition;
 
 /// One object as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,39 +29,7 @@ pub enum Definition {
     },
     View(ViewDefinition),
     Table(TableDefinition),
-}
-
-/// A table whose rows are kept by this server and others like it, at a place of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableDefinition {
-    /// The URL of its Delta log and files, with a slash at the end.
-    pub location: String,
-    /// As they were made. Those that must not be NULL are not nullable.
-    pub columns: Schema,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub partition_columns: Vec<String>,
-    /// By column, as SQL.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub defaults: BTreeMap<String, String>,
-    /// Conditions that no row may fail, in the order of their names.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub checks: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-
-/// A view: its text, which is planned when it is used, and what it was when it was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ViewDefinition {
-    pub query: String,
-    pub dialect: Dialect,
-    /// The schemas in which names of `query` without one are looked up.
-    pub search_path: Vec<String>,
-    pub columns: Schema,
-    /// Oids of the tables and views that `query` names.
-    pub depends_on: Vec<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
+    External(ExternalTableDefinition),
 }
 
 impl Definition {
@@ -70,7 +37,7 @@ impl Definition {
     pub fn name_space(&self) -> &'static str {
         match self {
             Self::Schema { .. } => "schema",
-            Self::View(_) | Self::Table(_) => "relation",
+            Self::View(_) | Self::Table(_) | Self::External(_) => "relation",
         }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::object::{Definition, Object, TableDefinition};
+use super::object::{Definition, Object};
 use super::pg_catalog::objects::COMMENT;
 use super::planned_relation::PlannedRelation;
-use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableKind};
+use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableDefinition, TableKind};
 
 /// All schemas and tables at one moment. Never changes.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl CatalogSnapshot {
             known = all.len();
             let depends = |object: &Object| match &object.definition {
                 Definition::View(view) => all.contains(&object.parent) || view.depends_on.iter().any(|oid| all.contains(oid)),
-                Definition::Table(_) => all.contains(&object.parent),
+                Definition::Table(_) | Definition::External(_) => all.contains(&object.parent),
                 Definition::Schema { .. } => false,
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
@@ -136,6 +136,7 @@ fn relation(object: &Object) -> Option<Table> {
     let (kind, columns, comment, query, location) = match &object.definition {
         Definition::View(view) => (TableKind::View, &view.columns, &view.comment, Some(view.query.clone()), None),
         Definition::Table(table) => (TableKind::Table, &table.columns, &table.comment, None, Some(table.location.clone())),
+        Definition::External(table) => (TableKind::External, &table.columns, &table.comment, None, Some(table.location.clone())),
         Definition::Schema { .. } => return None,
     };
     let definition = match &object.definition {
@@ -151,6 +152,7 @@ fn relation(object: &Object) -> Option<Table> {
         schema: Arc::clone(&schema),
         location,
         provider: Arc::new(PlannedRelation { schema, query }),
+        delta: None,
         definition,
         row_count: None,
         size_bytes: None,

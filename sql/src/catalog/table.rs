@@ -1,11 +1,14 @@
 //! A relation that queries can name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
+use serde::{Deserialize, Serialize};
+use url::Url;
 
-use super::object::TableDefinition;
+use crate::error::{Error, Result};
 
 #[derive(Debug)]
 pub struct Table {
@@ -18,6 +21,8 @@ pub struct Table {
     pub location: Option<String>,
     /// The table in plans.
     pub provider: Arc<dyn TableProvider>,
+    /// Where the log is of a table that the server was told of and that has one.
+    pub delta: Option<Url>,
     /// Of a table that can be written.
     pub definition: Option<TableDefinition>,
     pub row_count: Option<u64>,
@@ -30,4 +35,31 @@ pub enum TableKind {
     View,
     /// Files served from a location, which look like a plain table.
     External,
+}
+
+/// A table whose rows are kept by this server and others like it, at a place of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDefinition {
+    /// The URL of its Delta log and files, with a slash at the end.
+    pub location: String,
+    /// As they were made. Those that must not be NULL are not nullable.
+    pub columns: Schema,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_columns: Vec<String>,
+    /// By column, as SQL.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaults: BTreeMap<String, String>,
+    /// Conditions that no row may fail, in the order of their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl TableDefinition {
+    pub(crate) fn url(&self) -> Result<Url> {
+        let message = |error| format!("is not a URL: {error}");
+        Url::parse(&self.location)
+            .map_err(|error| Error::Location { location: self.location.clone(), message: message(error) })
+    }
 }

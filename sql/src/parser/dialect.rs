@@ -1,11 +1,15 @@
 //! The SQL that a session speaks.
 
 mod bounded;
+mod external_table;
 mod named_columns;
+mod time_travel;
 
 use serde::{Deserialize, Serialize};
 
 use bounded::BoundedPostgres;
+pub(crate) use external_table::FORMAT;
+pub(crate) use time_travel::{RESTORE_TABLE, TABLE_HISTORY};
 
 /// Chosen by the front end when it opens a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,7 +25,7 @@ impl Dialect {
     /// The grammar for one text.
     pub(crate) fn grammar(self, text: &str) -> BoundedPostgres {
         match self {
-            Self::Postgres | Self::Generic => BoundedPostgres::new(text.len()),
+            Self::Postgres | Self::Generic => BoundedPostgres::new(text),
         }
     }
 }

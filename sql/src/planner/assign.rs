@@ -13,14 +13,13 @@ use engine::without_views;
 use udfs::postgres::ENFORCE;
 use udfs::postgres::pg_type::{PG_TYPMOD, declared_type};
 
-use crate::catalog::CatalogSnapshot;
-use crate::catalog::object::TableDefinition;
+use crate::catalog::{CatalogSnapshot, TableDefinition};
 use crate::catalog::pg_catalog::format_type::format_type;
 use crate::catalog::pg_catalog::types::column_type;
 use crate::error::{Error, Result};
 
 /// Bytes that a length in a type modifier of a text counts besides its characters.
-const TYPMOD_HEADER: usize = 4;
+pub(crate) const TYPMOD_HEADER: usize = 4;
 
 /// The columns of `rows` as those of `definition`, in their order and under their names.
 pub(crate) fn cast_to_columns(rows: LogicalPlan, definition: &TableDefinition, snapshot: &CatalogSnapshot) -> Result<LogicalPlan> {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{ResolvedTableReference, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, TableSource};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::sqlparser::ast;
+use engine::{DeltaScan, TableChanges};
 
 use super::PlannedQuery;
 use super::context::resolve;
-use crate::catalog::object::{Definition, ViewDefinition};
-use crate::catalog::CatalogSnapshot;
+use super::in_place::{self, InPlace, Planning};
+use crate::catalog::object::Definition;
+use crate::catalog::{CatalogSnapshot, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser;
 use crate::session::Session;
@@ -38,15 +39,16 @@ pub(super) struct Relations {
     pub(super) only_catalog: bool,
 }
 
-/// Plans what `query` names, which is itself that of the last of the views `within`. `target` is what [`TARGET`] names.
+/// Plans what `query` names, which is itself that of the last of the views `within`. `target` is what [`TARGET`] names, and
+/// `in_place` what was taken out of the query.
 pub(super) async fn plan(
     within: &[u32],
     target: Option<&Arc<dyn TableProvider>>,
-    session: &Session,
-    state: &SessionState,
-    snapshot: &Arc<CatalogSnapshot>,
+    in_place: &[InPlace],
+    planning: Planning<'_>,
     query: &ast::Statement,
 ) -> Result<Relations> {
+    let Planning { session, state, snapshot, .. } = planning;
     let statement = DataFusionStatement::Statement(Box::new(query.clone()));
     let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true };
     for reference in state.resolve_table_references(&statement)? {
@@ -54,6 +56,13 @@ pub(super) async fn plan(
         if let (Some(target), TARGET) = (target, &*resolved.table) {
             named.only_catalog = false;
             named.sources.insert(resolved, provider_as_source(Arc::clone(target)));
+            continue;
+        }
+        if let Some(relation) = in_place::index(&resolved.table).and_then(|index| in_place.get(index)) {
+            let (oid, provider) = in_place::plan(planning, relation).await?;
+            named.oids.extend(oid);
+            named.only_catalog &= matches!(relation, InPlace::History { .. });
+            named.sources.insert(resolved, provider_as_source(provider));
             continue;
         }
         let schema = snapshot.schema(&resolved.schema).filter(|_| *resolved.catalog == *snapshot.database);
@@ -70,8 +79,19 @@ pub(super) async fn plan(
                 named.tables.push((table.oid, contents));
                 continue;
             }
+            Some(Definition::External(definition)) => {
+                named.only_catalog = false;
+                let provider = definition.open(&session.sessions().engine, state, &session.sessions().config.locations).await?;
+                named.sources.insert(resolved, provider_as_source(provider));
+                continue;
+            }
             _ => {
                 named.only_catalog = false;
+                if let Some(url) = &table.delta {
+                    let version = session.sessions().engine.tables().latest(url).await?;
+                    let scan = DeltaScan::new(version, &TableChanges::default())?;
+                    named.sources.insert(resolved, provider_as_source(Arc::new(scan)));
+                }
                 continue;
             }
         };

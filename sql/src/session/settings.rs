@@ -416,9 +416,10 @@ fn datafusion_default(name: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::location::LocationRules;
 
     fn settings() -> Settings {
-        Settings::new(&SqlConfig { version: "1".into(), warehouse: "file:///tmp/".parse().expect("a URL") }, "ada")
+        Settings::new(&SqlConfig { version: "1".into(), warehouse: "file:///tmp/".parse().expect("a URL"), locations: LocationRules::default() }, "ada")
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema};
-use engine::{CommitError, DeltaScan, NewFile, TableChanges, TableVersion, without_views};
+use engine::{CommitError, DeltaScan, NewFile, Operation, TableChanges, TableVersion, without_views};
 use url::Url;
 
 use super::scope::StatementScope;
 use super::{Session, TransactionStatus};
-use crate::catalog::object::TableDefinition;
+use crate::catalog::TableDefinition;
 use crate::error::{Error, Result};
 use crate::sql_state::SqlState;
 
@@ -62,14 +62,6 @@ impl Drop for PinnedTables {
     }
 }
 
-impl TableDefinition {
-    pub(crate) fn url(&self) -> Result<Url> {
-        let message = |error| format!("is not a URL: {error}");
-        Url::parse(&self.location)
-            .map_err(|error| Error::Location { location: self.location.clone(), message: message(error) })
-    }
-}
-
 impl Session {
     /// The table as the next statement sees it.
     pub(crate) async fn contents(&self, oid: u32, definition: &TableDefinition) -> Result<TableContents> {
@@ -87,7 +79,6 @@ impl Session {
         }
         Ok(self.transaction(|transaction| transaction.pin(oid, contents)))
     }
-
 
     /// Whether a plan over these tables reads what the next statement should.
     pub(crate) async fn is_current(&self, tables: &[(u32, TableContents)]) -> Result<bool> {
@@ -114,9 +105,12 @@ impl Session {
         let commit = async move {
             let tables = engine.tables();
             match tables.commit(&version, &changes).await {
-                Ok(_) => Ok(()),
+                Ok(()) => Ok(()),
                 Err(CommitError::Conflict) => {
-                    tables.discard(&version.location, &changes.added).await;
+                    // What is restored is part of older versions.
+                    if !matches!(changes.operation, Operation::Restore { .. }) {
+                        tables.discard(&version.location, &changes.added).await;
+                    }
                     Err(Error::SerializationFailure)
                 }
                 // Perhaps the changes were made all the same: their files stay.

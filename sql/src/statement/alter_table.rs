@@ -10,15 +10,15 @@ use datafusion::catalog::TableProvider;
 use datafusion::sql::sqlparser::ast::{
     self, AlterColumnOperation, AlterTable, AlterTableOperation, ColumnOption, Expr, ObjectName, RenameTableNameKind, TableConstraint,
 };
-use engine::TableChanges;
+use engine::{Operation, TableChanges};
 use futures::TryStreamExt;
 
 use super::create_table::{check_expressions, field, type_defaults};
 use super::modify::{Modification, Target, skeleton};
 use super::names::{folded, owner, relation, unquoted};
 use super::{command, skipped};
-use crate::catalog::CatalogSnapshot;
-use crate::catalog::object::{Change, Definition, TableDefinition};
+use crate::catalog::object::{Change, Definition};
+use crate::catalog::{CatalogSnapshot, TableDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::TARGET;
@@ -314,11 +314,11 @@ impl Altered {
                     // Only whether it fails is of interest.
                     after.run(rows).await?.try_for_each(|_| std::future::ready(Ok(()))).await?;
                 }
-                TableChanges { columns, ..TableChanges::default() }
+                TableChanges { columns, operation: Operation::Alter, ..TableChanges::default() }
             }
             false => {
                 let removed = contents.scan(&old)?.files().cloned().collect();
-                TableChanges { added: after.write(rows).await?.files, removed, columns, ..TableChanges::default() }
+                TableChanges { added: after.write(rows).await?.files, removed, columns, operation: Operation::Alter }
             }
         };
         let session = &before.session;

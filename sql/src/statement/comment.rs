@@ -34,6 +34,7 @@ pub(super) async fn comment(
                 Definition::Schema { comment } => comment.clone_from(&text),
                 Definition::View(view) => view.comment.clone_from(&text),
                 Definition::Table(table) => table.comment.clone_from(&text),
+                Definition::External(table) => table.comment.clone_from(&text),
             })])
         })
         .await?;

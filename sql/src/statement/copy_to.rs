@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident};
 
-use super::select;
+use super::{copy_to_file, select};
 use crate::error::{Error, Result};
 use crate::parser::{Dialect, Statement};
 use crate::planner;
@@ -24,8 +24,10 @@ pub(super) async fn prepare(
     let snapshot = session.catalog();
     let state = planner::session_state(session, &snapshot);
     let planned = planner::plan_query(session, &state, &snapshot, statement, &query, declared).await?;
-    // Wrong options are an error before the first row.
-    options_of(statement, &planned.schema)?;
+    if !is_to_file(statement) {
+        // Wrong options are an error before the first row.
+        options_of(statement, &planned.schema)?;
+    }
     Ok(PreparedStatement::new(Prepared {
         statement: statement.clone(),
         parameter_types: planned.parameter_types,
@@ -46,28 +48,27 @@ pub(super) async fn execute(
     prepared: &PreparedStatement,
     parameters: &[ScalarValue],
 ) -> Result<Response> {
+    if let Some(ast::Statement::Copy { target: CopyTarget::File { filename }, .. }) = prepared.statement().ast.as_deref() {
+        return copy_to_file::execute(session, prepared, filename, parameters).await;
+    }
     let query = query_of(prepared.statement())?;
     let rows = select::rows(session, prepared, Arc::new(query), parameters).await?;
     let options = options_of(prepared.statement(), rows.schema())?;
     Ok(Response::CopyOut { rows, options })
 }
 
+fn is_to_file(statement: &Statement) -> bool {
+    matches!(statement.ast.as_deref(), Some(ast::Statement::Copy { target: CopyTarget::File { .. }, .. }))
+}
+
 /// The query whose rows are copied; `COPY t (a, b)` is `SELECT a, b FROM t`.
-fn query_of(statement: &Statement) -> Result<ast::Statement> {
+pub(super) fn query_of(statement: &Statement) -> Result<ast::Statement> {
     let Some(ast::Statement::Copy { source, to, target, .. }) = statement.ast.as_deref() else {
         return Err(Error::unsupported("this form of COPY"));
     };
-    if !to {
-        return Err(Error::Unsupported {
-            what: "COPY FROM".into(),
-            hint: Some("Tables are served read-only from the locations given on the command line.".into()),
-        });
-    }
-    if !matches!(target, CopyTarget::Stdout) {
-        return Err(Error::Unsupported {
-            what: "COPY to a file or program of the server".into(),
-            hint: Some("Use COPY … TO STDOUT, or \\copy in psql.".into()),
-        });
+    if !to || !matches!(target, CopyTarget::Stdout | CopyTarget::File { .. }) {
+        let hint = Some("Use COPY … TO STDOUT, \\copy in psql, or a file.".into());
+        return Err(Error::Unsupported { what: format!("COPY to {target}"), hint });
     }
     match source {
         CopySource::Query(query) => Ok(ast::Statement::Query(query.clone())),
@@ -87,39 +88,46 @@ fn options_of(statement: &Statement, schema: &SchemaRef) -> Result<CopyOptions> 
     let Some(ast::Statement::Copy { options, legacy_options, .. }) = statement.ast.as_deref() else {
         return Err(Error::unsupported("this form of COPY"));
     };
-    let mut given = Given::default();
-    for option in options {
-        given.modern(option, schema)?;
-    }
-    for option in legacy_options {
-        given.legacy(option, schema)?;
-    }
-    given.finish()
+    Given::of(options, legacy_options, Some(schema))?.finish()
 }
 
 /// The options as written, before the format's defaults.
 #[derive(Default)]
-struct Given {
-    format: Option<CopyFormat>,
-    delimiter: Option<char>,
-    null: Option<String>,
-    header: bool,
-    quote: Option<char>,
-    escape: Option<char>,
+pub(super) struct Given {
+    pub(super) format_name: Option<String>,
+    pub(super) delimiter: Option<char>,
+    pub(super) null: Option<String>,
+    pub(super) header: bool,
+    pub(super) quote: Option<char>,
+    pub(super) escape: Option<char>,
     force_quote: Vec<usize>,
 }
 
 impl Given {
-    fn modern(&mut self, option: &CopyOption, schema: &SchemaRef) -> Result<()> {
+    /// `schema` is that of the rows that are sent to the client; `None` for files.
+    pub(super) fn of(options: &[CopyOption], legacy: &[CopyLegacyOption], schema: Option<&SchemaRef>) -> Result<Self> {
+        let mut given = Self::default();
+        for option in options {
+            given.modern(option, schema)?;
+        }
+        for option in legacy {
+            given.legacy(option, schema)?;
+        }
+        Ok(given)
+    }
+
+    fn format(&self) -> Result<CopyFormat> {
+        match self.format_name.as_deref() {
+            None | Some("text") => Ok(CopyFormat::Text),
+            Some("csv") => Ok(CopyFormat::Csv),
+            Some("binary") => Ok(CopyFormat::Binary),
+            Some(name) => Err(invalid(format!("COPY format \"{name}\" not recognized"))),
+        }
+    }
+
+    fn modern(&mut self, option: &CopyOption, schema: Option<&SchemaRef>) -> Result<()> {
         match option {
-            CopyOption::Format(name) => {
-                self.format = Some(match name.value.to_ascii_lowercase().as_str() {
-                    "text" => CopyFormat::Text,
-                    "csv" => CopyFormat::Csv,
-                    "binary" => CopyFormat::Binary,
-                    _ => return Err(invalid(format!("COPY format \"{}\" not recognized", name.value))),
-                });
-            }
+            CopyOption::Format(name) => self.format_name = Some(name.value.to_ascii_lowercase()),
             CopyOption::Delimiter(delimiter) => self.delimiter = Some(*delimiter),
             CopyOption::Null(null) => self.null = Some(null.clone()),
             CopyOption::Header(header) => self.header = *header,
@@ -133,14 +141,14 @@ impl Given {
         Ok(())
     }
 
-    fn legacy(&mut self, option: &CopyLegacyOption, schema: &SchemaRef) -> Result<()> {
+    fn legacy(&mut self, option: &CopyLegacyOption, schema: Option<&SchemaRef>) -> Result<()> {
         match option {
-            CopyLegacyOption::Binary => self.format = Some(CopyFormat::Binary),
+            CopyLegacyOption::Binary => self.format_name = Some("binary".into()),
             CopyLegacyOption::Delimiter(delimiter) => self.delimiter = Some(*delimiter),
             CopyLegacyOption::Null(null) => self.null = Some(null.clone()),
             CopyLegacyOption::Header => self.header = true,
             CopyLegacyOption::Csv(options) => {
-                self.format = Some(CopyFormat::Csv);
+                self.format_name = Some("csv".into());
                 for option in options {
                     match option {
                         CopyLegacyCsvOption::Header => self.header = true,
@@ -156,7 +164,8 @@ impl Given {
         Ok(())
     }
 
-    fn force(&mut self, columns: &[Ident], schema: &SchemaRef) -> Result<()> {
+    fn force(&mut self, columns: &[Ident], schema: Option<&SchemaRef>) -> Result<()> {
+        let schema = schema.ok_or_else(|| Error::unsupported("FORCE_QUOTE of files"))?;
         if matches!(columns, [all] if all.value == "*") || columns.is_empty() {
             self.force_quote = (0..schema.fields().len()).collect();
             return Ok(());
@@ -174,7 +183,7 @@ impl Given {
     }
 
     fn finish(self) -> Result<CopyOptions> {
-        let format = self.format.unwrap_or(CopyFormat::Text);
+        let format = self.format()?;
         let csv = format == CopyFormat::Csv;
         if format == CopyFormat::Binary && (self.delimiter.is_some() || self.null.is_some() || self.header) {
             return Err(syntax("cannot specify DELIMITER, NULL or HEADER in BINARY mode"));

@@ -14,22 +14,19 @@ use url::Url;
 use uuid::Uuid;
 
 use super::insert::parsed_expression;
-use super::modify::{Modification, Target, skeleton};
+use super::modify::{Modification, Target, select_of, skeleton};
 use super::names::{folded, new_relation};
 use super::{command, skipped};
-use crate::catalog::CatalogSnapshot;
-use crate::catalog::object::{Change, Definition, TableDefinition};
+use crate::catalog::object::{Change, Definition};
+use crate::catalog::{CatalogSnapshot, TableDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
-use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, type_name};
+use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns, enforcing_query, type_name};
 use crate::planner::TARGET;
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
-
-/// What a text's modifier counts besides its characters.
-const TYPMOD_HEADER: u64 = 4;
 
 pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, create: &CreateTable) -> Result<Response> {
     refuse_others(create)?;
@@ -134,18 +131,18 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
         session.transaction(|transaction| transaction.created(location));
     }
     let published = session.change_catalog(|snapshot| {
-            let parent = snapshot.schema(schema).ok_or_else(|| Error::UndefinedSchema { name: schema.to_owned() })?;
-            let new = Change::create(oid, parent.oid, name, session.user(), Definition::Table(definition.clone()));
-            let Some(existing) = parent.tables.get(name) else { return Ok(vec![new]) };
-            let object = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::Table(_)));
-            match object {
-                Some(object) if create.or_replace => Ok(vec![Change::drop(object), new]),
-                None if create.or_replace => {
-                    Err(Error::WrongRelation { name: name.to_owned(), expected: "table that can be replaced", hint: None })
-                }
-                _ => Err(Error::DuplicateRelation { name: name.to_owned() }),
+        let parent = snapshot.schema(schema).ok_or_else(|| Error::UndefinedSchema { name: schema.to_owned() })?;
+        let new = Change::create(oid, parent.oid, name, session.user(), Definition::Table(definition.clone()));
+        let Some(existing) = parent.tables.get(name) else { return Ok(vec![new]) };
+        let object = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::Table(_)));
+        match object {
+            Some(object) if create.or_replace => Ok(vec![Change::drop(object), new]),
+            None if create.or_replace => {
+                Err(Error::WrongRelation { name: name.to_owned(), expected: "table that can be replaced", hint: None })
             }
-        });
+            _ => Err(Error::DuplicateRelation { name: name.to_owned() }),
+        }
+    });
     session.uncancelled(published).await
 }
 
@@ -350,12 +347,11 @@ pub(super) async fn field(
 ) -> Result<Field> {
     let state = planner::session_state(session, snapshot);
     let mut query = skeleton("SELECT CAST(NULL AS int) AS x")?;
-    if let ast::Statement::Query(query) = &mut query
-        && let ast::SetExpr::Select(select) = query.body.as_mut()
-        && let Some(ast::SelectItem::ExprWithAlias { expr: Expr::Cast { data_type: of, .. }, .. }) = select.projection.first_mut()
-    {
-        *of = data_type.clone();
-    }
+    let [ast::SelectItem::ExprWithAlias { expr: Expr::Cast { data_type: of, .. }, .. }] = select_of(&mut query)?.projection.as_mut_slice()
+    else {
+        return Err(Error::internal("the query of a column's type has another form"));
+    };
+    *of = data_type.clone();
     let planned = planner::plan_query(session, &state, snapshot, statement, &query, &[]).await?;
     let (shown, typed) = (planned.schema.field(0), planned.logical.schema().field(0));
     let stored = storable_type(typed.data_type())
@@ -363,7 +359,7 @@ pub(super) async fn field(
     let mut metadata = shown.metadata().clone();
     if let (DataType::Utf8, Some((pg_type, length))) = (&stored, text_length(data_type)) {
         metadata.insert(PG_TYPE.to_owned(), pg_type.to_owned());
-        metadata.extend(length.map(|length| (PG_TYPMOD.to_owned(), (length + TYPMOD_HEADER).to_string())));
+        metadata.extend(length.map(|length| (PG_TYPMOD.to_owned(), (length + TYPMOD_HEADER as u64).to_string())));
     }
     Ok(Field::new(name, stored, true).with_metadata(metadata))
 }

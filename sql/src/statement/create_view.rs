@@ -8,10 +8,10 @@ use datafusion::sql::sqlparser::ast::{CreateTableOptions, CreateView, ViewColumn
 
 use super::names::{folded, new_relation};
 use super::{command, skipped};
-use crate::catalog::object::{Change, Definition, Object, ViewDefinition};
+use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::pg_catalog::format_type::format_type;
 use crate::catalog::pg_catalog::types::column_type;
-use crate::catalog::{CatalogSnapshot, Schema as CatalogSchema};
+use crate::catalog::{CatalogSnapshot, Schema as CatalogSchema, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser;
 use crate::planner;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{self, Delete, Expr, FromTable, Ident, SetExpr};
-use engine::{FILE_COLUMN, TableChanges};
+use datafusion::sql::sqlparser::ast::{self, Delete, Expr, FromTable, Ident};
+use engine::{FILE_COLUMN, Operation, TableChanges};
 
 use super::modify::{
-    ATTEMPTS_MAX, Modification, Target, Written, named_table, refuse_volatile, replaced, skeleton, target_query,
+    ATTEMPTS_MAX, Modification, Target, Written, named_table, query_of, refuse_volatile, replaced, select_of, skeleton, target_query,
 };
 use crate::error::{Error, Result};
 use crate::parser::Statement;
@@ -66,7 +66,7 @@ pub(super) async fn execute(
         let all = files.iter().map(|file| file.rows()).sum::<Option<usize>>();
         if let (None, Some(rows)) = (&condition, all) {
             let paths = files.iter().map(|file| file.path.clone()).collect();
-            let changes = TableChanges { removed: files, ..TableChanges::default() };
+            let changes = TableChanges { removed: files, operation: Operation::Delete, ..TableChanges::default() };
             let response = deleted(rows as u64, &paths).await?;
             if modification.apply(&contents, changes).await? {
                 return Ok(response);
@@ -95,7 +95,7 @@ pub(super) async fn execute(
             written = modification.write(kept).await?;
         }
         let response = modification.or_discard(deleted(rows, &paths).await, &written).await?;
-        if modification.apply(&contents, replaced(&contents, definition, &paths, written)?).await? {
+        if modification.apply(&contents, replaced(&contents, definition, &paths, written, Operation::Delete)?).await? {
             return Ok(response);
         }
     }
@@ -118,14 +118,8 @@ fn modification(session: &Arc<Session>, statement: &Statement, delete: &Delete) 
 fn condition(delete: &Delete) -> Result<Option<Expr>> {
     let Some(using) = &delete.using else { return Ok(delete.selection.clone()) };
     let mut exists = skeleton("SELECT 1")?;
-    if let ast::Statement::Query(query) = &mut exists
-        && let SetExpr::Select(select) = query.body.as_mut()
-    {
-        select.from.clone_from(using);
-        select.selection.clone_from(&delete.selection);
-    }
-    match exists {
-        ast::Statement::Query(subquery) => Ok(Some(Expr::Exists { subquery, negated: false })),
-        _ => Ok(None),
-    }
+    let select = select_of(&mut exists)?;
+    select.from.clone_from(using);
+    select.selection.clone_from(&delete.selection);
+    Ok(Some(Expr::Exists { subquery: query_of(exists)?, negated: false }))
 }

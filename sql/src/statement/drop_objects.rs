@@ -41,7 +41,7 @@ pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: 
 fn depends(dependent: &Object, object: &Object) -> bool {
     match &dependent.definition {
         Definition::View(view) => dependent.parent == object.oid || view.depends_on.contains(&object.oid),
-        Definition::Table(_) => dependent.parent == object.oid,
+        Definition::Table(_) | Definition::External(_) => dependent.parent == object.oid,
         Definition::Schema { .. } => false,
     }
 }
@@ -50,7 +50,7 @@ fn depends(dependent: &Object, object: &Object) -> bool {
 fn described(session: &Session, snapshot: &CatalogSnapshot, object: &Object) -> String {
     match &object.definition {
         Definition::Schema { .. } => format!("schema {}", object.name),
-        Definition::View(_) | Definition::Table(_) => {
+        Definition::View(_) | Definition::Table(_) | Definition::External(_) => {
             let kind = if matches!(object.definition, Definition::View(_)) { "view" } else { "table" };
             let path = session.settings(|settings| settings.search_path(session.user()));
             let first = path.iter().filter_map(|name| snapshot.schema(name)).find(|schema| schema.tables.contains_key(&object.name));

@@ -63,6 +63,8 @@ pub(super) async fn drop_relation(
         };
         match (dropped, found.kind) {
             (Dropped::View, TableKind::View) | (Dropped::Table, TableKind::Table) => {}
+            // What the server was told at its start is not in the catalog.
+            (Dropped::Table, TableKind::External) if snapshot.object(found.oid).is_some() => {}
             (Dropped::Table, TableKind::External) => return Err(Error::Served { table: found.name.clone() }),
             (Dropped::View, _) => {
                 let hint = Some("Use DROP TABLE to remove a table.");

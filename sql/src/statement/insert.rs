@@ -7,7 +7,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{self, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, Insert, ObjectName, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, TableObject};
-use engine::TableChanges;
+use engine::{Operation, TableChanges};
 
 use super::modify::{ATTEMPTS_MAX, Modification, Target, is_default, skeleton, typed};
 use super::names::folded;
@@ -79,7 +79,8 @@ pub(super) async fn execute(
             let returned = modification.returned(items, &alias(insert)?, table, None, &types, parameters, schema, "INSERT 0").await;
             response = modification.or_discard(returned, &written).await?;
         }
-        let changes = TableChanges { added: written.files, removed, ..TableChanges::default() };
+        let operation = if insert.overwrite { Operation::Overwrite } else { Operation::Write };
+        let changes = TableChanges { added: written.files, removed, operation, columns: None };
         if modification.apply(&contents, changes).await? {
             return Ok(response);
         }

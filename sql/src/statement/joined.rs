@@ -14,14 +14,14 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CaseWhen, Expr, Ident, JoinConstraint, JoinOperator, Query, TableFactor, TableWithJoins, Value,
+    self, BinaryOperator, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins, Value,
 };
-use engine::{FILE_COLUMN, TableChanges};
+use engine::{FILE_COLUMN, Operation, TableChanges};
 use futures::TryStreamExt;
 use udfs::postgres::ROW_ID;
 
 use super::insert::parsed_expression;
-use super::modify::{ATTEMPTS_MAX, Modification, Written, refuse_volatile, replaced, select_of, skeleton, typed};
+use super::modify::{ATTEMPTS_MAX, Modification, Written, first_texts, query_of, refuse_volatile, replaced, select_of, skeleton, typed};
 use super::names::folded;
 use crate::error::{Error, Result};
 use crate::planner::assign::{as_table, flag_column, identifier, new_column, with_new_values};
@@ -47,8 +47,8 @@ pub(super) struct Joined {
     /// In the order in which they are tried.
     pub(super) clauses: Vec<Clause>,
     pub(super) inserts: Vec<InsertClause>,
-    /// Whether a row that several others change is an error; else one of them does.
-    pub(super) changes_once: bool,
+    /// In a MERGE a row that several others change is an error; else one of them does.
+    pub(super) operation: Operation,
 }
 
 /// For rows of the table.
@@ -123,19 +123,19 @@ impl Joined {
             let named: Arc<dyn TableProvider> = Arc::new(scan()?.naming_files());
             let actions = modification.plan_part(named, self.actions_query()?, types).await?;
             let touched = touched(&modification, bind(&actions.logical)?, types).await?;
-            if self.changes_once && touched.iter().any(|file| file.acting > file.changed) {
+            if self.operation == Operation::Merge && touched.iter().any(|file| file.acting > file.changed) {
                 return Err(changed_twice());
             }
             let paths: HashSet<String> = touched.iter().map(|file| file.path.clone()).collect();
             let mut rows: i64 = touched.iter().map(|file| file.changed).sum();
-            let mut changes = TableChanges::default();
+            let mut changes = TableChanges { operation: self.operation, ..TableChanges::default() };
             if !paths.is_empty() {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
                 let joined = modification.plan_part(table, self.changed_query(&modification)?, types).await?;
                 let is_repeated = self.may_differ() || touched.iter().any(|file| file.pairs > file.rows);
                 let left = self.left(&modification, joined.logical, is_repeated, types).await?;
                 let written = modification.write(bind(&left)?).await?;
-                changes = replaced(&contents, definition, &paths, written)?;
+                changes = replaced(&contents, definition, &paths, written, self.operation)?;
             }
             if let Some(query) = self.inserted_query(&modification)? {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?);
@@ -163,14 +163,11 @@ impl Joined {
     /// File, row and, if the row changes, a number: for each row of the join that a clause may be for.
     fn actions_query(&self) -> Result<ast::Statement> {
         let alias = identifier(&folded(&self.alias));
-        let columns = format!("{alias}.{}, {alias}.{}, 1 AS {}", identifier(FILE_COLUMN), identifier(ROW), identifier(ACTION));
+        let columns = format!("{alias}.{}, {alias}.{}", identifier(FILE_COLUMN), identifier(ROW));
         let mut query = self.join_query(&columns)?;
-        if let Some(select) = select_of(&mut query)
-            && let Some(action) = select.projection.last_mut()
-        {
-            let numbered = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: number(1) });
-            *action = aliased(case(numbered.collect(), None), ACTION);
-        }
+        let numbered = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: number(1) });
+        let select = select_of(&mut query)?;
+        select.projection.push(aliased(case(numbered.collect(), None), ACTION));
         Ok(query)
     }
 
@@ -190,7 +187,7 @@ impl Joined {
         let old = columns.iter().map(|field| format!("{alias}.{}", identifier(field.name())));
         let list: Vec<String> = old.chain([format!("{alias}.{}", identifier(ROW))]).collect();
         let mut query = self.join_query(&list.join(", "))?;
-        let Some(select) = select_of(&mut query) else { return Ok(query) };
+        let select = select_of(&mut query)?;
         let flag = |is: &dyn Fn(&Clause) -> bool| {
             let flags = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: truth(is(clause)) });
             case(flags.collect(), Some(truth(false)))
@@ -241,10 +238,8 @@ impl Joined {
         let condition = |clause: &InsertClause| clause.condition.clone().unwrap_or_else(|| truth(true));
         let mut query = skeleton("SELECT 1")?;
         let mut exists = skeleton(&format!("SELECT 1 FROM {} AS {}", identifier(TARGET), identifier(&folded(&self.alias))))?;
-        if let Some(select) = select_of(&mut exists) {
-            select.selection = Some(self.on.clone());
-        }
-        let Some(select) = select_of(&mut query) else { return Ok(None) };
+        select_of(&mut exists)?.selection = Some(self.on.clone());
+        let select = select_of(&mut query)?;
         select.from = vec![self.source.clone()];
         let is_any = self.inserts.iter().map(condition).reduce(|left, right| binary(left, BinaryOperator::Or, right));
         let exists = Expr::Exists { subquery: query_of(exists)?, negated: true };
@@ -277,19 +272,18 @@ impl Joined {
             identifier(MATCHED),
             identifier(MARKER),
         ))?;
-        let Some(select) = select_of(&mut query) else { return Ok(query) };
-        let [TableWithJoins { joins, .. }] = select.from.as_mut_slice() else { return Ok(query) };
-        let [join] = joins.as_mut_slice() else { return Ok(query) };
-        if let JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Left(JoinConstraint::On(on)) | JoinOperator::LeftOuter(JoinConstraint::On(on)) =
-            &mut join.join_operator
-        {
-            *on = self.on.clone();
+        let unexpected = || Error::internal("the query of a join has another form");
+        let [TableWithJoins { joins, .. }] = select_of(&mut query)?.from.as_mut_slice() else { return Err(unexpected()) };
+        let [Join { relation, join_operator, .. }] = joins.as_mut_slice() else { return Err(unexpected()) };
+        use JoinOperator as J;
+        match join_operator {
+            J::Join(JoinConstraint::On(on)) | J::Left(JoinConstraint::On(on)) | J::LeftOuter(JoinConstraint::On(on)) => *on = self.on.clone(),
+            _ => return Err(unexpected()),
         }
-        if let TableFactor::NestedJoin { table_with_joins, .. } = &mut join.relation {
-            table_with_joins.relation = self.source.relation.clone();
-            let marker = std::mem::take(&mut table_with_joins.joins);
-            table_with_joins.joins = self.source.joins.iter().cloned().chain(marker).collect();
-        }
+        let TableFactor::NestedJoin { table_with_joins, .. } = relation else { return Err(unexpected()) };
+        table_with_joins.relation = self.source.relation.clone();
+        let marker = std::mem::take(&mut table_with_joins.joins);
+        table_with_joins.joins = self.source.joins.iter().cloned().chain(marker).collect();
         Ok(query)
     }
 }
@@ -320,10 +314,10 @@ async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Opt
     let batches: Vec<RecordBatch> = modification.run(plan.logical).await?.try_collect().await?;
     let mut touched = vec![];
     for batch in &batches {
-        let files = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
+        let files = first_texts(batch)?;
         let number = |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
         touched.extend((0..batch.num_rows()).map(|row| Touched {
-            path: files.as_string::<i32>().value(row).to_owned(),
+            path: files.value(row).to_owned(),
             pairs: number(1, row),
             acting: number(2, row),
             rows: number(3, row),
@@ -332,13 +326,6 @@ async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Opt
     }
     touched.retain(|file| file.changed > 0);
     Ok(touched)
-}
-
-fn query_of(statement: ast::Statement) -> Result<Box<Query>> {
-    match statement {
-        ast::Statement::Query(query) => Ok(query),
-        other => Err(Error::unsupported(other.to_string())),
-    }
 }
 
 fn case(conditions: Vec<CaseWhen>, otherwise: Option<Expr>) -> Expr {

@@ -8,6 +8,7 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     Expr, Merge, MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, TableWithJoins,
 };
+use engine::Operation;
 
 use super::insert;
 use super::joined::{Action, Clause, InsertClause, Joined};
@@ -77,7 +78,7 @@ fn joined(modification: &Modification, merge: &Merge) -> Result<Joined> {
         }
     }
     let source = TableWithJoins { relation: merge.source.clone(), joins: vec![] };
-    Ok(Joined { alias, source, on: merge.on.as_ref().clone(), clauses, inserts, changes_once: true })
+    Ok(Joined { alias, source, on: merge.on.as_ref().clone(), clauses, inserts, operation: Operation::Merge })
 }
 
 fn values(target: &Target, insert: &MergeInsertExpr) -> Result<BTreeMap<usize, Expr>> {

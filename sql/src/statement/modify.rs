@@ -4,23 +4,23 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, StringArray};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{self, LogicalPlan, LogicalPlanBuilder, Volatility, lit};
 use datafusion::sql::sqlparser::ast::{self, Expr, Ident, ObjectName, SelectItem, SetExpr, TableFactor, TableWithJoins};
-use engine::{DeltaScan, Execution, NewFile, TableChanges};
+use engine::{DeltaScan, Execution, NewFile, Operation, TableChanges};
 use futures::{StreamExt, TryStreamExt, stream};
 use udfs::postgres::{ENFORCE, ROW_ID};
 
 use super::names::{folded, relation, unquoted};
 use super::select::{self, Plan, Routed};
-use crate::catalog::object::TableDefinition;
-use crate::catalog::{CatalogSnapshot, TableKind};
+use crate::catalog::{CatalogSnapshot, TableDefinition, TableKind};
 use crate::error::{Error, Result};
 use crate::parser::{self, Dialect, Statement};
 use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, identifier, type_name};
@@ -159,10 +159,7 @@ impl Modification {
         planner::aside(self.statement.sql(), async move {
             let Self { session, statement, snapshot, .. } = &this;
             let state = planner::session_state(session, snapshot);
-            match &target {
-                Some(target) => planner::plan_part(target, session, &state, snapshot, statement, &query, &declared).await,
-                None => planner::plan_query(session, &state, snapshot, statement, &query, &declared).await,
-            }
+            planner::plan_part(target.as_ref(), session, &state, snapshot, statement, &query, &declared).await
         })
         .await
     }
@@ -247,9 +244,7 @@ impl Modification {
         declared: &[Option<DataType>],
     ) -> Result<PlannedQuery> {
         let mut query = target_query(alias, "1", condition)?;
-        if let Some(select) = select_of(&mut query) {
-            select.projection = items.to_vec();
-        }
+        select_of(&mut query)?.projection = items.to_vec();
         self.plan_part(rows, query, declared).await
     }
 
@@ -270,11 +265,17 @@ impl Modification {
         let planned = self.plan_returning(items, alias, rows, condition, types).await?;
         let routed = self.place(planner::bind(&planned.logical, types, parameters)?).await?;
         let mut rows = select::rows_of(&self.session, self.statement.sql(), routed, promised, command)?;
+        let held = MemoryConsumer::new("rows of RETURNING").register(&self.session.sessions().engine.runtime_env().memory_pool);
         let mut batches = vec![];
         while let Some(batch) = rows.try_next().await? {
+            held.try_grow(batch.get_array_memory_size())?;
             batches.push(Ok(batch));
         }
-        Ok(Response::Rows(Rows::new(Arc::clone(rows.schema()), stream::iter(batches).boxed(), command)))
+        let batches = stream::iter(batches).inspect(move |_| {
+            // The memory is in use until the last batch has gone.
+            let _ = &held;
+        });
+        Ok(Response::Rows(Rows::new(Arc::clone(rows.schema()), batches.boxed(), command)))
     }
 
     /// The files that have rows of `matching`, a plan whose only column is their file, and how many of each.
@@ -284,8 +285,7 @@ impl Modification {
         let batches: Vec<RecordBatch> = self.run(plan).await?.try_collect().await?;
         let mut touched = vec![];
         for batch in &batches {
-            let files = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
-            let (files, rows) = (files.as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+            let (files, rows) = (first_texts(batch)?, batch.column(1).as_primitive::<Int64Type>());
             let row = |index: usize| (files.value(index).to_owned(), u64::try_from(rows.value(index)).unwrap_or_default());
             touched.extend((0..batch.num_rows()).map(row));
         }
@@ -304,20 +304,31 @@ impl Modification {
 }
 
 fn add_reports(batch: &RecordBatch, written: &mut Written) -> Result<()> {
-    let files = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
     let rows = batch.column(1).as_primitive::<Int64Type>();
-    for (file, rows) in files.as_string::<i32>().iter().zip(rows.iter()) {
+    for (file, rows) in first_texts(batch)?.iter().zip(rows.iter()) {
         written.files.push(NewFile::from_json(file.unwrap_or_default())?);
         written.rows += rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default();
     }
     Ok(())
 }
 
+/// The first column, of whatever kind of text it is.
+pub(super) fn first_texts(batch: &RecordBatch) -> Result<StringArray> {
+    let texts = arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(engine::Error::from)?;
+    Ok(texts.as_string::<i32>().clone())
+}
+
 /// Changes that put `written` in the place of the files of `paths`.
-pub(super) fn replaced(contents: &TableContents, definition: &TableDefinition, paths: &HashSet<String>, written: Written) -> Result<TableChanges> {
+pub(super) fn replaced(
+    contents: &TableContents,
+    definition: &TableDefinition,
+    paths: &HashSet<String>,
+    written: Written,
+    operation: Operation,
+) -> Result<TableChanges> {
     let scan = contents.scan(definition)?;
     let removed = scan.files().filter(|file| paths.contains(&file.path)).cloned().collect();
-    Ok(TableChanges { added: written.files, removed, ..TableChanges::default() })
+    Ok(TableChanges { added: written.files, removed, operation, columns: None })
 }
 
 /// A condition that is not the same each time it is evaluated would change a row by halves: it is evaluated to find files and
@@ -343,12 +354,22 @@ pub(super) fn refuse_volatile(plan: &LogicalPlan) -> Result<()> {
     }
 }
 
-/// The SELECT of a query.
-pub(super) fn select_of(query: &mut ast::Statement) -> Option<&mut ast::Select> {
-    let ast::Statement::Query(query) = query else { return None };
-    match query.body.as_mut() {
-        SetExpr::Select(select) => Some(select),
-        _ => None,
+/// The SELECT of a query that this crate has written.
+pub(super) fn select_of(query: &mut ast::Statement) -> Result<&mut ast::Select> {
+    match query {
+        ast::Statement::Query(query) => match query.body.as_mut() {
+            SetExpr::Select(select) => Ok(select),
+            _ => Err(Error::internal("a query of a statement is no SELECT")),
+        },
+        _ => Err(Error::internal("a part of a statement is no query")),
+    }
+}
+
+/// A query that this crate has written, as a part of another.
+pub(super) fn query_of(statement: ast::Statement) -> Result<Box<ast::Query>> {
+    match statement {
+        ast::Statement::Query(query) => Ok(query),
+        _ => Err(Error::internal("a part of a statement is no query")),
     }
 }
 
@@ -361,9 +382,7 @@ pub(super) fn skeleton(query: &str) -> Result<ast::Statement> {
 /// `SELECT columns FROM target AS alias WHERE condition`, whose columns and condition may come from a statement.
 pub(super) fn target_query(alias: &Ident, columns: &str, condition: Option<Expr>) -> Result<ast::Statement> {
     let mut query = skeleton(&format!("SELECT {columns} FROM {} AS {}", identifier(TARGET), identifier(&folded(alias))))?;
-    if let Some(select) = select_of(&mut query) {
-        select.selection = condition;
-    }
+    select_of(&mut query)?.selection = condition;
     Ok(query)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::Truncate;
-use engine::TableChanges;
+use engine::{Operation, TableChanges};
 
 use super::command;
 use super::modify::{ATTEMPTS_MAX, Target};
@@ -26,7 +26,7 @@ pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Res
         for target in &targets {
             let contents = session.contents(target.oid, &target.definition).await?;
             let removed = contents.scan(&target.definition)?.files().cloned().collect();
-            emptied.push((target.oid, contents, TableChanges { removed, ..TableChanges::default() }));
+            emptied.push((target.oid, contents, TableChanges { removed, operation: Operation::Delete, ..TableChanges::default() }));
         }
         if session.transaction_status() != TransactionStatus::Idle {
             for (oid, contents, changes) in emptied {

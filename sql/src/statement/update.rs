@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
     self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SetExpr, TableFactor,
     TableWithJoins, Update, UpdateTableFromKind,
 };
-use engine::FILE_COLUMN;
+use engine::{FILE_COLUMN, Operation};
 
 use super::insert::parsed_expression;
 use super::joined::{Action, Clause, Joined};
@@ -117,7 +117,7 @@ pub(super) async fn execute(
             let changed = updated(&modification, update, changed.logical, types).await?;
             written = modification.write(bind(&changed)?).await?;
         }
-        if modification.apply(&contents, replaced(&contents, definition, &paths, written)?).await? {
+        if modification.apply(&contents, replaced(&contents, definition, &paths, written, Operation::Update)?).await? {
             return Ok(response);
         }
     }
@@ -152,7 +152,7 @@ fn joined(modification: &Modification, update: &Update, alias: &Ident) -> Result
     let on = update.selection.clone().unwrap_or_else(|| Expr::Value(ast::Value::Boolean(true).into()));
     let action = Action::Update(assignments(modification, &update.assignments)?);
     let clauses = vec![Clause { is_matched: true, condition: None, action }];
-    Ok(Some(Joined { alias: alias.clone(), source, on, clauses, inserts: vec![], changes_once: false }))
+    Ok(Some(Joined { alias: alias.clone(), source, on, clauses, inserts: vec![], operation: Operation::Update }))
 }
 
 /// The rows of the table, all or only those that change, with their new values beside the old ones.
@@ -172,7 +172,7 @@ fn changed_rows(modification: &Modification, update: &Update, alias: &Ident, whi
         columns.join(", "),
         identifier(TARGET),
     ))?;
-    let Some(select) = select_of(&mut query) else { return Ok(query) };
+    let select = select_of(&mut query)?;
     for (item, (index, value)) in select.projection[old + values.len()..].iter_mut().zip(&values) {
         let value = Expr::Case {
             case_token: AttachedToken::empty(),
@@ -183,12 +183,13 @@ fn changed_rows(modification: &Modification, update: &Update, alias: &Ident, whi
         };
         *item = aliased(value, &new_column(*index));
     }
-    if let (Some(condition), [TableWithJoins { relation: TableFactor::Derived { subquery, .. }, .. }]) =
-        (&update.selection, select.from.as_mut_slice())
-        && let SetExpr::Select(inner) = subquery.body.as_mut()
-        && let Some(item) = inner.projection.last_mut()
-    {
-        *item = aliased(condition.clone(), CHANGED);
+    if let Some(condition) = &update.selection {
+        let unexpected = || Error::internal("the query of an UPDATE has another form");
+        let [TableWithJoins { relation: TableFactor::Derived { subquery, .. }, .. }] = select.from.as_mut_slice() else {
+            return Err(unexpected());
+        };
+        let SetExpr::Select(inner) = subquery.body.as_mut() else { return Err(unexpected()) };
+        *inner.projection.last_mut().ok_or_else(unexpected)? = aliased(condition.clone(), CHANGED);
     }
     Ok(query)
 }

@@ -1,11 +1,11 @@
 //! Lists what is below a URL and groups the files into tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::session_state::SessionState;
-use engine::table_format::{FileName, TableFiles};
+use engine::table_format::{FileName, FileOptions, TableFiles};
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tracing::warn;
@@ -14,12 +14,15 @@ use url::Url;
 use super::error;
 use crate::error::{Error, Result};
 
-/// The tables below a URL by name, unopened.
-pub(super) async fn list(
-    state: &SessionState,
-    url: &ListingTableUrl,
-    location: &str,
-) -> Result<Vec<(String, TableFiles)>> {
+/// A table below a URL, unopened.
+pub(super) enum Listed {
+    Files(String, TableFiles),
+    /// The directory of a Delta table.
+    Delta(String, Url),
+}
+
+/// The tables below a URL.
+pub(super) async fn list(state: &SessionState, url: &ListingTableUrl, location: &str) -> Result<Vec<Listed>> {
     let store = state
         .runtime_env()
         .object_store(url.object_store())
@@ -34,14 +37,13 @@ pub(super) async fn list(
             return Err(error(location, "is empty"));
         }
         let name = parsed.stem.clone();
-        let files = TableFiles { url: url.clone(), file_name: parsed, partition_columns: vec![], files: vec![meta] };
-        return Ok(vec![(name, files)]);
+        return Ok(vec![Listed::Files(name, one_file(url.clone(), parsed, meta))]);
     }
     if url.scheme() == "file" && !url.is_folder() {
         return Err(error(location, format!("has a suffix of no known format; known are {}", FileName::SUFFIXES)));
     }
     let objects: Vec<ObjectMeta> = store.list(Some(prefix)).try_collect().await.map_err(|e| store_error(location, e))?;
-    group(url, objects, location)
+    group(url, objects)
 }
 
 pub(super) fn store_error(location: &str, e: object_store::Error) -> Error {
@@ -58,19 +60,30 @@ pub(super) fn store_error(location: &str, e: object_store::Error) -> Error {
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A file and the directories and name below the location.
-type ListedFile = (Vec<String>, ObjectMeta);
+pub(super) type ListedFile = (Vec<String>, ObjectMeta);
+
+/// The directory of the log of a Delta table.
+pub(super) const DELTA_LOG: &str = "_delta_log";
 
 /// Files directly in the directory are a table each, sub-directories are a table each. A directory of `key=value`
-/// directories is itself one table.
-fn group(url: &ListingTableUrl, mut objects: Vec<ObjectMeta>, location: &str) -> Result<Vec<(String, TableFiles)>> {
+/// directories is itself one table, and so is one with the log of a Delta table, wherever it is.
+fn group(url: &ListingTableUrl, mut objects: Vec<ObjectMeta>) -> Result<Vec<Listed>> {
     objects.sort_by(|a, b| a.location.cmp(&b.location));
     let mut groups: BTreeMap<Option<String>, Vec<ListedFile>> = BTreeMap::new();
     let mut tables = Vec::new();
+    let parts_of = |object: &ObjectMeta| Some(url.strip_prefix(&object.location)?.map(str::to_owned).collect::<Vec<String>>());
+    let before_log = |parts: &Vec<String>| Some(parts[..parts.iter().position(|part| part == DELTA_LOG)?].to_vec());
+    let deltas: BTreeSet<Vec<String>> = objects.iter().filter_map(parts_of).filter_map(|parts| before_log(&parts)).collect();
+    for directory in &deltas {
+        let path: Vec<&str> = url.prefix().as_ref().split('/').chain(directory.iter().map(String::as_str)).filter(|part| !part.is_empty()).collect();
+        let table = below(url, &path.join("/"), true)?;
+        let name = path.last().map_or("files", |name| *name).to_owned();
+        tables.push(Listed::Delta(name, table.get_url().clone()));
+    }
     for object in objects {
-        let Some(parts) = url.strip_prefix(&object.location) else { continue };
-        let parts: Vec<String> = parts.map(str::to_owned).collect();
-        if parts.iter().any(|part| part == "_delta_log") {
-            return Err(error(location, "is a Delta table, which cannot be served yet; its files alone would show deleted rows"));
+        let Some(parts) = parts_of(&object) else { continue };
+        if deltas.iter().any(|directory| parts.starts_with(directory)) {
+            continue;
         }
         // Writers leave `_SUCCESS`, `.crc` and `_temporary` behind.
         if parts.iter().any(|part| part.starts_with(['_', '.'])) {
@@ -81,14 +94,14 @@ fn group(url: &ListingTableUrl, mut objects: Vec<ObjectMeta>, location: &str) ->
             Some(directory) if directory.contains('=') => None,
             Some(directory) => Some(directory.clone()),
             None => {
-                tables.extend(single_file(url, object)?);
+                tables.extend(single_file(url, object)?.map(|(name, files)| Listed::Files(name, files)));
                 continue;
             }
         };
         groups.entry(group).or_default().push((parts, object));
     }
     for (directory, files) in groups {
-        tables.extend(directory_table(url, directory, files)?);
+        tables.extend(directory_table(url, directory, files)?.map(|(name, files)| Listed::Files(name, files)));
     }
     Ok(tables)
 }
@@ -100,7 +113,11 @@ fn single_file(root: &ListingTableUrl, object: ObjectMeta) -> Result<Option<(Str
     };
     let url = below(root, object.location.as_ref(), false)?;
     let name = file_name.stem.clone();
-    Ok(Some((name, TableFiles { url, file_name, partition_columns: vec![], files: vec![object] })))
+    Ok(Some((name, one_file(url, file_name, object))))
+}
+
+fn one_file(url: ListingTableUrl, file_name: FileName, object: ObjectMeta) -> TableFiles {
+    TableFiles { urls: vec![url], file_name, partition_columns: vec![], files: vec![object], options: FileOptions::default() }
 }
 
 /// The URL of an object path in the store of `root`.
@@ -131,12 +148,25 @@ fn directory_table(
     };
     let levels_skipped = usize::from(directory.is_some());
     let name = directory.unwrap_or_else(|| root.prefix().filename().unwrap_or("files").to_owned());
+    let known = |name: &str| FileName::parse(name);
+    Ok(table_files(vec![url], files, levels_skipped, known)?.map(|files| (name, files)))
+}
+
+/// One table of all `files`, which are below `urls`. `named` takes the name of a file apart if it is one of the
+/// table.
+pub(super) fn table_files(
+    urls: Vec<ListingTableUrl>,
+    files: Vec<ListedFile>,
+    levels_skipped: usize,
+    named: impl Fn(&str) -> Option<FileName>,
+) -> Result<Option<TableFiles>> {
+    let location = urls.first().map_or_else(String::new, ToString::to_string);
     let mut file_name: Option<FileName> = None;
     let mut keys: Option<Vec<String>> = None;
     let mut values: Vec<Vec<String>> = Vec::new();
     let mut metas = Vec::new();
     for (parts, object) in files {
-        let Some(parsed) = parts.last().and_then(|name| FileName::parse(name)) else {
+        let Some(parsed) = parts.last().and_then(|name| named(name)) else {
             warn!(file = %object.location, "not served: its suffix is of no known format");
             continue;
         };
@@ -144,7 +174,7 @@ fn directory_table(
         if seen_name.suffix != parsed.suffix {
             let message =
                 format!("holds files *{} and *{}; the files of one table need one suffix", seen_name.suffix, parsed.suffix);
-            return Err(error(url.as_str(), message));
+            return Err(error(&location, message));
         }
         let (file_keys, file_values): (Vec<String>, Vec<String>) = parts[levels_skipped..parts.len() - 1]
             .iter()
@@ -153,7 +183,7 @@ fn directory_table(
             .unzip();
         if file_values.iter().any(|value| value == HIVE_NULL) {
             let message = format!("has a directory of NULLs ({HIVE_NULL}), which cannot be served yet");
-            return Err(error(url.as_str(), message));
+            return Err(error(&location, message));
         }
         let seen_keys = keys.get_or_insert_with(|| file_keys.clone());
         if *seen_keys != file_keys {
@@ -163,7 +193,7 @@ fn directory_table(
                 file_keys.join(", "),
                 seen_keys.join(", "),
             );
-            return Err(error(url.as_str(), message));
+            return Err(error(&location, message));
         }
         values.push(file_values);
         metas.push(object);
@@ -174,7 +204,7 @@ fn directory_table(
         .enumerate()
         .map(|(index, key)| (key, value_type(values.iter().map(|file| file[index].as_str()))))
         .collect();
-    Ok(Some((name, TableFiles { url, file_name, partition_columns, files: metas })))
+    Ok(Some(TableFiles { urls, file_name, partition_columns, files: metas, options: FileOptions::default() }))
 }
 
 /// Integers if all values are, else dates if all are, else text.

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
-use super::named_columns;
+use super::{external_table, named_columns, time_travel};
 
 /// The parser tries some constructs in two ways and starts again where the first fails, which nested takes exponential
 /// time: `f(f(f(…)))` at a depth of forty would never end. A text that needs more steps than this is too complex.
@@ -19,11 +19,14 @@ const STEPS_MIN: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct BoundedPostgres {
     steps_left: Cell<usize>,
+    /// Whether the text may name a table as it was.
+    has_versions: bool,
 }
 
 impl BoundedPostgres {
-    pub(crate) fn new(text_bytes: usize) -> Self {
-        Self { steps_left: Cell::new(STEPS_MIN + text_bytes.saturating_mul(STEPS_PER_BYTE)) }
+    pub(crate) fn new(text: &str) -> Self {
+        let steps_left = Cell::new(STEPS_MIN + text.len().saturating_mul(STEPS_PER_BYTE));
+        Self { steps_left, has_versions: time_travel::is_in(text) }
     }
 }
 
@@ -53,7 +56,12 @@ impl Dialect for BoundedPostgres {
     }
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
-        named_columns::parse(parser)
+        let external_table = external_table::parse(parser);
+        external_table.or_else(|| named_columns::parse(parser)).or_else(|| time_travel::parse(parser))
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        self.has_versions
     }
 
     fn supports_optimize_table(&self) -> bool {

@@ -4,14 +4,16 @@
 mod commit;
 mod data_file;
 mod file_statistics;
+mod history;
 mod layout;
 mod provider;
 mod vacuum;
 mod version;
 
-pub use commit::{CommitError, TableChanges};
+pub use commit::{CommitError, Operation, TableChanges};
 pub use data_file::{DataFile, NewFile};
 pub(crate) use file_statistics::to_json as statistics_json;
+pub use history::{HistoryEntry, Moment};
 pub use layout::{storable_type, without_views};
 pub use provider::{DeltaScan, FILE_COLUMN};
 pub use version::{DeltaTables, TableVersion};

@@ -101,7 +101,7 @@ impl DataFile {
 
     /// Where the file is below the table's location.
     pub(super) fn relative_path(&self) -> Path {
-        Path::parse(&self.path).unwrap_or_else(|_| Path::from(self.path.as_str()))
+        relative_path(&self.path)
     }
 
     /// For a scan of the table below `root`.
@@ -147,6 +147,11 @@ impl NewFile {
             message: format!("was not reported as it should be: {error}"),
         })
     }
+}
+
+/// A path of the log below the table's location.
+pub(super) fn relative_path(path: &str) -> Path {
+    Path::parse(path).unwrap_or_else(|_| Path::from(path))
 }
 
 fn of_partition(value: &ScalarValue, rows: Precision<usize>) -> ColumnStatistics {

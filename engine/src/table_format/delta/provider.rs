@@ -27,7 +27,7 @@ use super::data_file::DataFile;
 use super::layout::Layout;
 use super::version::TableVersion;
 use crate::error::Error;
-use crate::table_format::NamedParquet;
+use crate::table_format::named_parquet::NamedParquet;
 
 /// The column that tells the file of a row, in scans that have it. No name in a query can be this one.
 pub const FILE_COLUMN: &str = "\u{1}file";

@@ -6,19 +6,21 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use deltalake::DeltaTableError;
 use datafusion::arrow::datatypes::Schema;
+use deltalake::DeltaTableError;
 use deltalake::kernel::{Action, Add, MetadataExt};
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::logstore::get_actions;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::Value;
+use url::Url;
 use uuid::Uuid;
 
 use super::data_file::{DataFile, NewFile};
 use super::layout::kernel_schema;
 use super::version::{DeltaTables, TableVersion, failed};
 use crate::error::{Error, Result};
+use crate::write::FILE_BYTES_MAX;
 
 /// How often a commit is tried while others are faster.
 const ATTEMPTS_MAX: u32 = 100;
@@ -30,10 +32,25 @@ const COMMIT_ID: &str = "arbalest.commit";
 pub struct TableChanges {
     pub added: Vec<NewFile>,
     pub removed: Vec<Arc<DataFile>>,
-    /// The rows are the same as before, in other files.
-    pub keeps_rows: bool,
+    pub operation: Operation,
     /// The columns that the table has from now on.
     pub columns: Option<Arc<Schema>>,
+}
+
+/// What changes a table, as its history tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operation {
+    #[default]
+    Write,
+    Overwrite,
+    Delete,
+    Update,
+    Merge,
+    /// The rows stay the same, in other files.
+    Optimize,
+    /// Of columns and rules.
+    Alter,
+    Restore { version: u64 },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +70,12 @@ impl TableChanges {
         self.added.is_empty() && self.removed.is_empty() && self.columns.is_none()
     }
 
-    /// These changes, then others, which may take out what these add. Gives the files that are in neither.
-    pub fn then(&mut self, next: TableChanges) -> Vec<NewFile> {
+    /// These changes, then others, which may take out what these add.
+    pub fn then(&mut self, next: TableChanges) {
+        self.operation = match self.is_empty() || self.operation == next.operation {
+            true => next.operation,
+            false => Operation::Write,
+        };
         let gone: HashSet<&str> = next.removed.iter().map(|file| file.path.as_str()).collect();
         let (never, added): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.added).into_iter().partition(|NewFile(add)| gone.contains(add.path.as_str()));
@@ -62,13 +83,11 @@ impl TableChanges {
         self.removed.extend(next.removed.iter().filter(|file| !was_added.contains(file.path.as_str())).cloned());
         self.added = added;
         self.added.extend(next.added);
-        self.keeps_rows &= next.keeps_rows;
         self.columns = next.columns.or(self.columns.take());
-        never
     }
 
     fn actions(&self, base: &TableVersion) -> Result<Vec<Action>, DeltaTableError> {
-        let data_change = !self.keeps_rows;
+        let data_change = self.operation != Operation::Optimize;
         let removed = self.removed.iter().map(|file| file.removal(data_change).into());
         let added = self.added.iter().map(|NewFile(add)| Add { data_change, ..add.clone() }.into());
         let mut actions: Vec<Action> = removed.chain(added).collect();
@@ -79,31 +98,46 @@ impl TableChanges {
         Ok(actions)
     }
 
-    fn operation(&self, version: &TableVersion) -> DeltaOperation {
-        let partition_by = (!version.partition_columns.is_empty()).then(|| version.partition_columns.clone());
-        match (self.removed.is_empty(), self.added.is_empty()) {
-            (true, _) => DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None },
-            (false, true) => DeltaOperation::Delete { predicate: None },
-            (false, false) => DeltaOperation::Update { predicate: None },
-        }
+    fn logged_operation(&self, base: &TableVersion) -> Result<DeltaOperation, DeltaTableError> {
+        let partition_by = (!base.partition_columns.is_empty()).then(|| base.partition_columns.clone());
+        Ok(match self.operation {
+            Operation::Write => DeltaOperation::Write { mode: SaveMode::Append, partition_by, predicate: None },
+            Operation::Overwrite => DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by, predicate: None },
+            Operation::Delete => DeltaOperation::Delete { predicate: None },
+            Operation::Update => DeltaOperation::Update { predicate: None },
+            Operation::Merge => DeltaOperation::Merge {
+                predicate: None,
+                merge_predicate: None,
+                matched_predicates: vec![],
+                not_matched_predicates: vec![],
+                not_matched_by_source_predicates: vec![],
+            },
+            Operation::Optimize => DeltaOperation::Optimize { predicate: None, target_size: FILE_BYTES_MAX as i64 },
+            Operation::Alter => {
+                let columns = self.columns.as_deref().map(kernel_schema).transpose()?;
+                let fields = columns.map_or_else(Vec::new, |columns| columns.fields().cloned().collect());
+                DeltaOperation::UpdateFieldMetadata { fields }
+            }
+            Operation::Restore { version } => DeltaOperation::Restore { version: Some(version), datetime: None },
+        })
     }
 }
 
 impl DeltaTables {
-    /// Makes `changes`, which were made to `base`. Gives the version that has them.
-    pub async fn commit(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<Arc<TableVersion>, CommitError> {
+    /// Makes `changes`, which were made to `base`.
+    pub async fn commit(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<(), CommitError> {
         let _shared = self.commits.read().await;
         self.commit_one(base, changes).await
     }
 
-    async fn commit_one(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<Arc<TableVersion>, CommitError> {
+    async fn commit_one(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<(), CommitError> {
         let id = Uuid::new_v4().to_string();
         let mut base = Arc::clone(base);
         for _ in 0..ATTEMPTS_MAX {
             match self.try_commit(&base, changes, &id).await? {
-                Attempt::Done(version) => return Ok(version),
+                Attempt::Done => return Ok(()),
                 Attempt::Late => match self.rebase(&base, changes, &id).await? {
-                    Rebased::Done(version) => return Ok(version),
+                    Rebased::Done => return Ok(()),
                     Rebased::Onto(version) => base = version,
                 },
             }
@@ -135,9 +169,10 @@ impl DeltaTables {
             .with_metadata([(COMMIT_ID.to_owned(), Value::from(id))])
             // Conflicts are ours to judge: the library takes every reader of a table for one of all its files.
             .with_max_retries(0);
+        let operation = changes.logged_operation(base).map_err(|error| failed(location, error))?;
         let commit = CommitBuilder::from(properties)
             .with_actions(changes.actions(base).map_err(|error| failed(location, error))?)
-            .build(Some(&base.state), self.log(location)?, changes.operation(base))
+            .build(Some(&base.state), self.log(location)?, operation)
             .into_prepared_commit_future()
             .await
             .map_err(|error| failed(location, error))?;
@@ -148,25 +183,21 @@ impl DeltaTables {
             Err(error @ DeltaTableError::ObjectStore { .. }) => {
                 let latest = self.latest(location).await?;
                 return match self.is_in(&latest, base.number + 1, id).await? {
-                    true => Ok(Attempt::Done(latest)),
+                    true => Ok(Attempt::Done),
                     false => Err(failed(location, error)),
                 };
             }
             Err(error) => return Err(failed(location, error)),
         };
+        // The changes are made, whatever comes now.
         let number = committed.version;
-        match committed.await {
-            Ok(finished) => {
-                let version = Arc::new(TableVersion::of(location, &finished.snapshot, Some(base))?);
-                self.keep(&version);
-                Ok(Attempt::Done(version))
-            }
-            Err(error) => {
-                // The changes are made all the same.
-                tracing::warn!(%location, version = number, %error, "no checkpoint was made");
-                self.latest(location).await.map(Attempt::Done)
-            }
+        let finished = committed.await.map_err(|error| failed(location, error));
+        let version = finished.and_then(|finished| TableVersion::of(location, &finished.snapshot, Some(base)));
+        match version {
+            Ok(version) => self.keep(&Arc::new(version)),
+            Err(error) => tracing::warn!(%location, version = number, %error, "a version was made, but not read or no checkpoint of it was made"),
         }
+        Ok(Attempt::Done)
     }
 
     /// Looks at what others have done since `base`.
@@ -178,7 +209,7 @@ impl DeltaTables {
         for number in base.number + 1..=latest.number {
             for action in self.actions_of(&latest, number).await? {
                 match action {
-                    action if is_of(&action, id) => return Ok(Rebased::Done(latest)),
+                    action if is_of(&action, id) => return Ok(Rebased::Done),
                     Action::Metadata(_) | Action::Protocol(_) => return Err(CommitError::Conflict),
                     _ if is_bound => return Err(CommitError::Conflict),
                     Action::Remove(remove) if removed.contains(remove.path.as_str()) => return Err(CommitError::Conflict),
@@ -200,21 +231,27 @@ impl DeltaTables {
 
     async fn actions_of(&self, version: &TableVersion, number: u64) -> Result<Vec<Action>> {
         let location = &version.location;
+        let entry = self.log_entry(location, number).await?;
+        entry.ok_or_else(|| failed(location, DeltaTableError::InvalidVersion(number)))
+    }
+
+    /// The entry of a version; `None` if it is not in the log any more.
+    pub(super) async fn log_entry(&self, location: &Url, number: u64) -> Result<Option<Vec<Action>>> {
         let entry = self.log(location)?.read_commit_entry(number).await.map_err(|error| failed(location, error))?;
-        let entry = entry.ok_or_else(|| failed(location, DeltaTableError::InvalidVersion(number)))?;
-        get_actions(number, &entry).map_err(|error| failed(location, error))
+        let actions = entry.map(|entry| get_actions(number, &entry)).transpose();
+        actions.map_err(|error| failed(location, error))
     }
 }
 
 enum Attempt {
-    Done(Arc<TableVersion>),
+    Done,
     /// There is a newer version.
     Late,
 }
 
 enum Rebased {
-    /// They are in this version already.
-    Done(Arc<TableVersion>),
+    /// They are made already.
+    Done,
     /// Nothing up to this version stands against them.
     Onto(Arc<TableVersion>),
 }

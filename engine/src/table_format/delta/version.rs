@@ -14,10 +14,10 @@ use futures::{StreamExt, TryStreamExt};
 use moka::sync::Cache;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::data_file::{DataFile, NewFile};
+use super::data_file::{DataFile, NewFile, relative_path};
 use super::layout::{Layout, kernel_schema};
 use crate::error::{Error, Result};
 use crate::object_store::ObjectStores;
@@ -72,7 +72,8 @@ impl DeltaTables {
         let known = self.latest.get(location);
         let mut table = DeltaTable::new(Arc::clone(&log));
         if let Some(known) = &known {
-            if !has_version(&log, known.number + 1).await.map_err(|error| failed(location, error))? {
+            let next = version_object(&log, known.number + 1).await.map_err(|error| failed(location, error))?;
+            if next.is_none() {
                 return Ok(Arc::clone(known));
             }
             table.state = Some(known.state.clone());
@@ -82,14 +83,6 @@ impl DeltaTables {
         let version = Arc::new(TableVersion::of(location, state, known.as_deref())?);
         self.keep(&version);
         Ok(version)
-    }
-
-    /// An older version.
-    pub async fn at(&self, location: &Url, number: u64) -> Result<Arc<TableVersion>> {
-        let mut table = DeltaTable::new(self.log(location)?);
-        table.load_version(number).await.map_err(|error| failed(location, error))?;
-        let state = table.snapshot().map_err(|error| failed(location, error))?;
-        Ok(Arc::new(TableVersion::of(location, state, None)?))
     }
 
     /// Makes a table with the columns of `schema`, which have types that a table can keep, and what is in `files`.
@@ -128,10 +121,9 @@ impl DeltaTables {
     /// Removes files that were written and will not be part of the table at `location`, as far as that is possible.
     pub async fn discard(&self, location: &Url, files: &[NewFile]) {
         let Ok(log) = self.log(location) else { return };
-        for NewFile(add) in files {
-            let path = Path::parse(&add.path).unwrap_or_else(|_| Path::from(add.path.as_str()));
-            if let Err(error) = log.object_store(None).delete(&path).await {
-                tracing::warn!(%location, path = add.path, %error, "a file that is part of no table was not removed");
+        for file in files {
+            if let Err(error) = log.object_store(None).delete(&relative_path(file.path())).await {
+                tracing::warn!(%location, path = file.path(), %error, "a file that is part of no table was not removed");
             }
         }
     }
@@ -181,11 +173,12 @@ impl TableVersion {
     }
 }
 
-async fn has_version(log: &LogStoreRef, number: u64) -> Result<bool, DeltaTableError> {
+/// The log's entry of a version, if it has one.
+pub(super) async fn version_object(log: &LogStoreRef, number: u64) -> Result<Option<ObjectMeta>, DeltaTableError> {
     let path = Path::from(format!("_delta_log/{number:020}.json"));
     match log.object_store(None).head(&path).await {
-        Ok(_) => Ok(true),
-        Err(object_store::Error::NotFound { .. }) => Ok(false),
+        Ok(entry) => Ok(Some(entry)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

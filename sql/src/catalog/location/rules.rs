@@ -1,0 +1,173 @@
+//! Which locations statements may name. Those of the command line are the operator's, who may name any.
+
+use std::net::IpAddr;
+use std::path::{Component, Path, PathBuf};
+
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+use crate::sql_state::SqlState;
+
+/// What the operator lets statements name.
+#[derive(Clone, Debug, Default)]
+pub struct LocationRules {
+    /// Directories and files of this machine. Statements may name what is in them.
+    paths: Vec<PathBuf>,
+    /// Whether HTTP hosts may be this machine or one that only its own network knows.
+    private_hosts: bool,
+}
+
+impl LocationRules {
+    /// `locations` are those that the server was told; of them the ones of this machine count.
+    pub fn new(locations: &[String], private_hosts: bool) -> Self {
+        let mut paths = vec![];
+        for path in locations.iter().filter_map(|location| local_path(location)) {
+            let path = until_pattern(&path);
+            // Both as it was written, and as it is without symbolic links.
+            paths.extend(std::path::absolute(&path).ok());
+            paths.extend(path.canonicalize().ok());
+        }
+        Self { paths, private_hosts }
+    }
+
+    /// Fails for what must not even be looked at.
+    pub(super) async fn check(&self, location: &str) -> Result<()> {
+        if let Some(path) = local_path(location) {
+            let absolute = std::path::absolute(&path).map(|path| (without_dots(&until_pattern(&path)), climbs(&path)));
+            return match absolute {
+                Ok((absolute, false)) if self.has(&absolute) => Ok(()),
+                _ => Err(denied(location, "Start the server with its directory as a LOCATION.")),
+            };
+        }
+        let url = Url::parse(location).map_err(|error| super::error(location, format!("is not a URL: {error}")))?;
+        match url.scheme() {
+            "http" | "https" if !self.private_hosts && !is_public(&url).await => {
+                Err(denied(&shown(&url), "Its host is not a public one. Start the server with --allow-private-urls."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails for a file or directory that is somewhere else than it seemed, such as behind a symbolic link.
+    pub(super) fn check_file(&self, path: &Path, location: &str) -> Result<()> {
+        let canonical = path.canonicalize().map_err(|error| super::error(location, super::describe_io(&error)))?;
+        match self.has(&canonical) {
+            true => Ok(()),
+            false => Err(denied(location, "A symbolic link leads out of the locations of the server.")),
+        }
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        self.paths.iter().any(|allowed| path.starts_with(allowed))
+    }
+}
+
+/// The path that a location is, if it is one.
+pub(super) fn local_path(location: &str) -> Option<PathBuf> {
+    match location.contains("://") {
+        false => Some(PathBuf::from(location)),
+        true => Url::parse(location).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok()),
+    }
+}
+
+/// The directories before the first one that is a pattern.
+fn until_pattern(path: &Path) -> PathBuf {
+    let is_plain = |part: &Component| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    match path.exists() {
+        true => path.to_path_buf(),
+        false => path.components().take_while(is_plain).collect(),
+    }
+}
+
+/// Whether `..` follows a pattern.
+fn climbs(path: &Path) -> bool {
+    let fixed = until_pattern(path).components().count();
+    path.components().skip(fixed).any(|part| part == Component::ParentDir)
+}
+
+/// A path whose `..` are gone, without a look at the file system.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// A URL without what may be secret in it.
+fn shown(url: &Url) -> String {
+    format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}
+
+/// Whether all addresses of the URL's host are reachable for everybody.
+async fn is_public(url: &Url) -> bool {
+    let port = url.port_or_known_default().unwrap_or(80);
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_public_address(address.into()),
+        Some(Host::Ipv6(address)) => is_public_address(address.into()),
+        Some(Host::Domain(name)) => match tokio::net::lookup_host((name, port)).await {
+            Ok(addresses) => addresses.map(|address| address.ip()).all(is_public_address),
+            // The request will say that nobody knows the host.
+            Err(_) => true,
+        },
+        None => false,
+    }
+}
+
+fn is_public_address(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            !(address.is_loopback() || address.is_link_local() || address.is_private() || address.is_unspecified() || address.is_broadcast())
+        }
+        IpAddr::V6(address) => {
+            !(address.is_loopback() || address.is_unicast_link_local() || address.is_unique_local() || address.is_unspecified())
+        }
+    }
+}
+
+fn denied(location: &str, hint: &str) -> Error {
+    Error::Classified {
+        sql_state: SqlState::INSUFFICIENT_PRIVILEGE,
+        message: format!("permission denied for location \"{location}\""),
+        detail: None,
+        hint: Some(hint.to_owned()),
+        position: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_in_a_location_of_the_server_may_be_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (lake, other) = (directory.path().join("lake"), directory.path().join("other"));
+        std::fs::create_dir_all(&lake).expect("created");
+        std::fs::create_dir_all(&other).expect("created");
+        std::fs::write(other.join("secret.csv"), "a\n1\n").expect("written");
+        std::os::unix::fs::symlink(&other, lake.join("link")).expect("linked");
+        let rules = LocationRules::new(&[lake.display().to_string()], false);
+        let path = |below: &str| format!("{}/{below}", lake.display());
+        for allowed in ["x.csv", "a/../x.csv", "*.csv", "a/b/*/c.parquet"] {
+            assert!(rules.check(&path(allowed)).await.is_ok(), "{allowed}");
+        }
+        for denied in ["../other/secret.csv", "a/../../other/secret.csv", "*/../../other/secret.csv"] {
+            assert!(rules.check(&path(denied)).await.is_err(), "{denied}");
+        }
+        for denied in ["/etc/passwd", "file:///etc/passwd", "file:///lake/%2e%2e/etc/passwd", "http://127.0.0.1/x", "http://[::1]/x"] {
+            assert!(rules.check(denied).await.is_err(), "{denied}");
+        }
+        for denied in ["http://169.254.169.254/latest/meta-data", "http://localhost:9000/x", "http://[::ffff:127.0.0.1]/x", "http://0/x"] {
+            assert!(rules.check(denied).await.is_err(), "{denied}");
+        }
+        assert!(rules.check_file(&lake.join("link/secret.csv"), "link").is_err());
+        assert!(rules.check("s3://bucket/x").await.is_ok() && rules.check("https://8.8.8.8/x").await.is_ok());
+    }
+}

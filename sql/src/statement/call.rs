@@ -1,0 +1,23 @@
+//! `CALL`: the procedures of the server.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{Function, FunctionArguments, ObjectNamePart};
+
+use super::names::folded;
+use super::restore_table::restore_table;
+use crate::error::{Error, Result};
+use crate::parser::Statement;
+use crate::parser::dialect::RESTORE_TABLE;
+use crate::response::Response;
+use crate::session::Session;
+
+pub(super) async fn call(session: &Arc<Session>, statement: &Statement, call: &Function) -> Result<Response> {
+    let undefined = || Error::UndefinedFunction { signature: call.name.to_string(), hint: None, position: None };
+    let [ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return Err(undefined()) };
+    let FunctionArguments::List(list) = &call.args else { return Err(undefined()) };
+    match folded(name).as_str() {
+        RESTORE_TABLE => restore_table(session, statement, &list.args).await,
+        _ => Err(undefined()),
+    }
+}
