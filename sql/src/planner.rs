@@ -39,6 +39,7 @@ use crate::parser::{Dialect, Statement};
 use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
 use crate::session::tables::TableContents;
+use crate::session::temporary::TEMPORARY_SCHEMA;
 
 use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
 use decorrelate::decorrelate_rest;
@@ -46,7 +47,7 @@ pub(crate) use aside::aside;
 pub(crate) use parameters::bind;
 use context::SearchPath;
 use relations::Relations;
-pub(crate) use relations::TARGET;
+pub(crate) use relations::{TARGET, plan_view};
 
 /// A query planned for one target.
 pub(crate) struct PlannedQuery {
@@ -102,12 +103,12 @@ fn configure(config: &mut SessionConfig, session: &Session, snapshot: &CatalogSn
             }
         }
     });
-    set_search_path(config, &session.settings(|settings| settings.search_path(session.user())), snapshot);
+    set_search_path(config, &session.lookup_path(), snapshot);
 }
 
 fn set_search_path(config: &mut SessionConfig, search_path: &[String], snapshot: &CatalogSnapshot) {
     let path: Vec<String> = search_path.iter().filter(|name| snapshot.schema(name).is_some()).cloned().collect();
-    let first = path.first().cloned().unwrap_or_else(|| crate::catalog::PUBLIC_SCHEMA.to_owned());
+    let first = path.iter().find(|schema| *schema != TEMPORARY_SCHEMA).cloned().unwrap_or_else(|| crate::catalog::PUBLIC_SCHEMA.to_owned());
     config.options_mut().catalog.default_schema = first;
     config.set_extension(Arc::new(SearchPath(path)));
 }

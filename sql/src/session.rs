@@ -7,6 +7,7 @@ pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod system;
 pub(crate) mod tables;
+pub(crate) mod temporary;
 pub(crate) mod transaction;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ use prepared::PreparedStatement;
 use scope::StatementScope;
 use settings::Settings;
 use system::System;
+use temporary::{Temporary, is_temporary};
 use transaction::Transaction;
 pub use transaction::TransactionStatus;
 
@@ -86,6 +88,7 @@ pub struct Session {
     transaction: Mutex<Transaction>,
     prepared: Mutex<HashMap<String, PreparedStatement>>,
     notices: Mutex<Vec<Notice>>,
+    temporary: Mutex<Temporary>,
     /// Parent of the tokens of all statements that run now.
     running: Mutex<CancellationToken>,
     activity: SessionActivity,
@@ -116,6 +119,7 @@ impl Session {
             transaction: Mutex::default(),
             prepared: Mutex::default(),
             notices: Mutex::default(),
+            temporary: Mutex::default(),
             running: Mutex::default(),
             activity: SessionActivity::new(options.client_address),
             system: OnceLock::new(),
@@ -155,7 +159,7 @@ impl Session {
 
     /// What a statement can name that starts now.
     pub fn catalog(&self) -> Arc<CatalogSnapshot> {
-        self.transaction.lock().catalog(|| self.sessions.catalog.snapshot())
+        self.transaction.lock().catalog(|| self.latest_catalog())
     }
 
     /// Reads what other servers have changed, unless the transaction block goes on with what it has seen.
@@ -177,14 +181,20 @@ impl Session {
         let catalog = &self.sessions.catalog;
         let mut attempts = CATALOG_ATTEMPTS_MAX;
         loop {
-            let changes = changes(&catalog.snapshot())?;
-            if changes.is_empty() {
-                return Ok(());
-            }
+            let changes = changes(&self.latest_catalog())?;
+            let (own, shared): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| is_temporary(&change.object));
             attempts -= 1;
-            match catalog.commit(&changes).await {
+            let committed = match shared.is_empty() {
+                true => Ok(()),
+                false => catalog.commit(&shared).await,
+            };
+            match committed {
                 Err(StoreError::Conflict) if attempts > 0 => catalog.refresh().await?,
-                committed => return Ok(committed?),
+                committed => {
+                    committed?;
+                    self.change_temporary(&own);
+                    return Ok(());
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ mod copy_from;
 mod copy_to;
 mod copy_to_file;
 mod create_external_table;
+mod create_materialized_view;
 mod create_schema;
 mod create_table;
 mod create_view;
@@ -24,13 +25,16 @@ mod modify;
 mod names;
 mod optimize;
 mod prepare;
+mod refresh_materialized_view;
 mod restore_table;
 mod select;
 mod set;
 mod show;
+mod show_objects;
 mod transaction;
 mod truncate;
 mod update;
+mod use_schema;
 mod vacuum;
 
 use std::sync::Arc;
@@ -90,6 +94,7 @@ pub(crate) async fn prepare(
             })
             .await
         }
+        show if show_objects::is_one(show) => show_objects::prepare(session, statement, show, declared).await,
         ast::Statement::ShowVariable { variable } => Ok(utility(Some(show::schema(variable)))),
         ast::Statement::Execute { .. } => Ok(utility(prepare::schema(session, ast)?)),
         _ => Ok(utility(None)),
@@ -103,7 +108,7 @@ pub(crate) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     let Some(ast) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
-    if changes_catalog(prepared.statement()) || matches!(ast, ast::Statement::CreateTable(_) | ast::Statement::AlterTable(_)) {
+    if changes_catalog(prepared.statement()) || matches!(ast, ast::Statement::CreateTable(_) | ast::Statement::AlterTable(_) | ast::Statement::CreateView(_)) {
         session.refresh_catalog().await?;
     }
     use ast::Statement as S;
@@ -124,7 +129,9 @@ pub(crate) async fn execute(
         S::Close { cursor: ast::CloseCursor::All } => Ok(command("CLOSE CURSOR ALL")),
         S::Close { cursor: ast::CloseCursor::Specific { name } } => Err(Error::UndefinedCursor { name: name.value.clone() }),
         S::UNLISTEN { .. } => Ok(command("UNLISTEN")),
-        S::Discard { object_type } => discard::discard(session, object_type),
+        S::Discard { object_type } => discard::discard(session, object_type).await,
+        S::Use(target) => use_schema::use_schema(session, target),
+        show if show_objects::is_one(show) => show_objects::execute(session, prepared, show, parameters).await,
         S::StartTransaction { modes, begin, .. } => transaction::begin(session, modes, *begin),
         S::Commit { chain, .. } => transaction::commit(session, *chain).await,
         S::Rollback { chain, savepoint: None } => transaction::rollback(session, *chain).await,
@@ -142,9 +149,15 @@ pub(crate) async fn execute(
         S::Drop { object_type: ast::ObjectType::Schema, if_exists, names, cascade, .. } => {
             drop_schema::drop_schema(session, names, *if_exists, *cascade).await
         }
+        S::CreateView(create) if create.materialized => {
+            create_materialized_view::create_materialized_view(session, prepared.statement(), create).await
+        }
         S::CreateView(create) => create_view::create_view(session, create).await,
         S::Drop { object_type: ast::ObjectType::View, if_exists, names, cascade, .. } => {
             drop_relation::drop_relation(session, Dropped::View, names, *if_exists, *cascade).await
+        }
+        S::Drop { object_type: ast::ObjectType::MaterializedView, if_exists, names, cascade, .. } => {
+            drop_relation::drop_relation(session, Dropped::MaterializedView, names, *if_exists, *cascade).await
         }
         S::Drop { object_type: ast::ObjectType::Table, if_exists, names, cascade, .. } => {
             drop_relation::drop_relation(session, Dropped::Table, names, *if_exists, *cascade).await
@@ -188,7 +201,7 @@ pub(crate) fn changes_catalog(statement: &Statement) -> bool {
     matches!(
         statement.ast.as_deref(),
         Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::CreateView(_) | S::Drop { .. } | S::Comment { .. })
-    )
+    ) && !matches!(statement.ast.as_deref(), Some(S::CreateView(create)) if create.materialized)
 }
 
 /// The word of a statement that a read-only transaction refuses.
@@ -203,6 +216,7 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
         S::Truncate(_) => "TRUNCATE TABLE",
         S::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
         S::CreateTable(_) => "CREATE TABLE",
+        S::CreateView(create) if create.materialized => "CREATE MATERIALIZED VIEW",
         S::CreateView(_) => "CREATE VIEW",
         S::CreateSchema { .. } => "CREATE SCHEMA",
         S::AlterTable(_) => "ALTER TABLE",
@@ -221,6 +235,7 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
 /// Forgets the transaction block of a session that has ended, and removes what it has written.
 pub(crate) fn abandon(session: &Arc<Session>) {
     transaction::abandon(session);
+    discard::abandon(session);
 }
 
 /// A word for logs and metrics.
@@ -233,10 +248,11 @@ pub(crate) fn kind(statement: &Statement) -> &'static str {
         Some(S::Explain { .. }) => "explain",
         Some(S::Set(_) | S::Reset(_)) => "set",
         Some(S::ShowVariable { .. }) => "show",
+        Some(show) if show_objects::is_one(show) => "show",
         Some(S::Prepare { .. } | S::Execute { .. } | S::Deallocate { .. }) => "prepare",
         Some(_) if statement.is_transaction_control() => "transaction",
         Some(S::Insert(_) | S::Update(_) | S::Delete(_) | S::Merge(_) | S::Truncate(_)) => "modification",
-        Some(S::CreateTable(_) | S::AlterTable(_)) => "definition",
+        Some(S::CreateTable(_) | S::AlterTable(_) | S::CreateView(_)) => "definition",
         Some(_) if changes_catalog(statement) => "definition",
         Some(_) => "other",
     }

@@ -74,7 +74,7 @@ async fn flight_distributed() {
 }
 
 /// Scripts of statements that PostgreSQL does not have.
-const OURS: [&str; 2] = ["files", "time_travel"];
+const OURS: [&str; 3] = ["files", "show", "time_travel"];
 
 /// The answers in the scripts are those of PostgreSQL 15.
 #[tokio::test(flavor = "multi_thread")]

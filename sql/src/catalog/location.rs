@@ -39,6 +39,7 @@ impl FoundTable {
         Table {
             oid,
             name: self.name,
+            owner: None,
             kind: TableKind::External,
             definition: None,
             delta: self.delta,

@@ -70,6 +70,7 @@ fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Result<RecordBat
         "pg_tables" => pg_tables::pg_tables(&mut rows, source),
         "pg_type" => pg_type::fill(&mut rows, source),
         "pg_user" => roles::pg_user(&mut rows, source),
+        "pg_matviews" => pg_tables::pg_matviews(&mut rows, source),
         "pg_views" => pg_tables::pg_views(&mut rows, source),
         name => rows.push_dump(name),
     }

@@ -83,7 +83,11 @@ impl CatalogSnapshot {
             known = all.len();
             let depends = |object: &Object| match &object.definition {
                 Definition::View(view) => all.contains(&object.parent) || view.depends_on.iter().any(|oid| all.contains(oid)),
-                Definition::Table(_) | Definition::External(_) => all.contains(&object.parent),
+                Definition::Table(table) => {
+                    let read = table.materialized.iter().flat_map(|view| &view.depends_on);
+                    all.contains(&object.parent) || read.into_iter().any(|oid| all.contains(oid))
+                }
+                Definition::External(_) => all.contains(&object.parent),
                 Definition::Schema { .. } => false,
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
@@ -135,7 +139,11 @@ fn schemas(
 fn relation(object: &Object) -> Option<Table> {
     let (kind, columns, comment, query, location) = match &object.definition {
         Definition::View(view) => (TableKind::View, &view.columns, &view.comment, Some(view.query.clone()), None),
-        Definition::Table(table) => (TableKind::Table, &table.columns, &table.comment, None, Some(table.location.clone())),
+        Definition::Table(table) => {
+            let query = table.materialized.as_ref().map(|view| view.query.clone());
+            let kind = if query.is_some() { TableKind::MaterializedView } else { TableKind::Table };
+            (kind, &table.columns, &table.comment, query, Some(table.location.clone()))
+        }
         Definition::External(table) => (TableKind::External, &table.columns, &table.comment, None, Some(table.location.clone())),
         Definition::Schema { .. } => return None,
     };
@@ -148,6 +156,7 @@ fn relation(object: &Object) -> Option<Table> {
     Some(Table {
         oid: object.oid,
         name: object.name.clone(),
+        owner: Some(object.owner.clone()),
         kind,
         schema: Arc::clone(&schema),
         location,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{self, SchemaRef};
 use datafusion::catalog::TableProvider;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::schema::Schema;
+use super::view::ViewDefinition;
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Table {
     pub kind: TableKind,
     /// The columns as queries see them.
     pub schema: SchemaRef,
+    /// Of what the catalog keeps; else the schema's is.
+    pub owner: Option<String>,
     /// Where the rows are, for people.
     pub location: Option<String>,
     /// The table in plans.
@@ -29,10 +33,17 @@ pub struct Table {
     pub size_bytes: Option<u64>,
 }
 
+impl Table {
+    pub fn owner<'a>(&'a self, schema: &'a Schema) -> &'a str {
+        self.owner.as_deref().unwrap_or(&schema.owner)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableKind {
     Table,
     View,
+    MaterializedView,
     /// Files served from a location, which look like a plain table.
     External,
 }
@@ -43,7 +54,7 @@ pub struct TableDefinition {
     /// The URL of its Delta log and files, with a slash at the end.
     pub location: String,
     /// As they were made. Those that must not be NULL are not nullable.
-    pub columns: Schema,
+    pub columns: datatypes::Schema,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_columns: Vec<String>,
     /// By column, as SQL.
@@ -54,6 +65,9 @@ pub struct TableDefinition {
     pub checks: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Of a materialized view: the query whose rows these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialized: Option<Box<ViewDefinition>>,
 }
 
 impl TableDefinition {

@@ -1,14 +1,17 @@
 //! The SQL that a session speaks.
 
 mod bounded;
+mod call;
 mod external_table;
 mod named_columns;
+mod refresh;
 mod time_travel;
 
 use serde::{Deserialize, Serialize};
 
 use bounded::BoundedPostgres;
 pub(crate) use external_table::FORMAT;
+pub(crate) use refresh::REFRESH_MATERIALIZED_VIEW;
 pub(crate) use time_travel::{RESTORE_TABLE, TABLE_HISTORY};
 
 /// Chosen by the front end when it opens a session.

@@ -104,7 +104,7 @@ pub(super) async fn plan(
         if within.len() >= DEPTH_MAX {
             return Err(Error::TooDeep { depth_max: DEPTH_MAX });
         }
-        let planned = plan_view(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
+        let planned = plan_view_of(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
         named.only_catalog &= planned.only_catalog;
         named.tables.extend(planned.tables);
         let source = provider_as_source(Arc::new(ViewTable::new(planned.logical, Some(view.query.clone()))));
@@ -115,7 +115,17 @@ pub(super) async fn plan(
 }
 
 /// The plan of a view, with the columns that it had when it was made.
-async fn plan_view(
+pub(crate) async fn plan_view(
+    session: &Session,
+    snapshot: &Arc<CatalogSnapshot>,
+    name: &str,
+    view: &ViewDefinition,
+) -> Result<PlannedQuery> {
+    plan_view_of(&[], session, snapshot, name, view).await
+}
+
+/// The same for the last of `views`, which the others name.
+async fn plan_view_of(
     views: &[u32],
     session: &Session,
     snapshot: &Arc<CatalogSnapshot>,

@@ -73,7 +73,7 @@ impl SessionInfo for SessionView {
     }
 
     fn search_path(&self) -> Vec<String> {
-        self.of(|session| session.settings(|settings| settings.search_path(&session.user))).unwrap_or_default()
+        self.of(|session| session.search_path()).unwrap_or_default()
     }
 
     fn setting(&self, name: &str) -> Option<String> {

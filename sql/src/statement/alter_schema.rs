@@ -11,11 +11,15 @@ use crate::catalog::object::Change;
 use crate::error::{Error, Result};
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::temporary::TEMPORARY_SCHEMA;
 
 pub(super) async fn alter_schema(session: &Arc<Session>, alter: &AlterSchema) -> Result<Response> {
     let [operation] = alter.operations.as_slice() else { return Err(Error::unsupported("ALTER SCHEMA with several changes")) };
     let snapshot = session.catalog();
     let name = schema_name(&alter.name, &snapshot)?;
+    if name == TEMPORARY_SCHEMA {
+        return Err(Error::unsupported("ALTER SCHEMA of temporary tables"));
+    }
     let (new_name, new_owner) = match operation {
         AlterSchemaOperation::Rename { name } => (Some(schema_name(name, &snapshot)?), None),
         AlterSchemaOperation::OwnerTo { owner: role } => (None, Some(owner(session, role)?)),

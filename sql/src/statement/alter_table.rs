@@ -24,6 +24,7 @@ use crate::parser::Statement;
 use crate::planner::TARGET;
 use crate::planner::assign::{Enforced, identifier};
 use crate::response::Response;
+use crate::session::temporary::is_temporary;
 use crate::session::{Session, TransactionStatus};
 use crate::sql_state::SqlState;
 
@@ -332,6 +333,11 @@ impl Altered {
             return session.change_catalog(|snapshot| Ok(vec![change(snapshot)?])).await;
         }
         let (sessions, change) = (Arc::clone(session.sessions()), change(&session.catalog())?);
+        if is_temporary(&change.object) {
+            session.change_table(oid, &contents, changes).await?;
+            session.change_temporary(&[change]);
+            return Ok(());
+        }
         let commit = async move {
             // Nobody else changes the catalog while the rows are.
             let prepared = sessions.catalog.prepare(&[change]).await?;

@@ -23,6 +23,7 @@ pub(super) async fn comment(
         CommentObject::Schema => schema_oid,
         CommentObject::View => view_oid,
         CommentObject::Table => table_oid,
+        CommentObject::MaterializedView => materialized_view_oid,
         _ => return Err(Error::unsupported(format!("COMMENT ON {object}"))),
     };
     let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
@@ -52,7 +53,11 @@ fn view_oid(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) ->
 }
 
 fn table_oid(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
-    relation_oid(session, name, snapshot, "table", |kind| kind != TableKind::View)
+    relation_oid(session, name, snapshot, "table", |kind| matches!(kind, TableKind::Table | TableKind::External))
+}
+
+fn materialized_view_oid(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
+    relation_oid(session, name, snapshot, "materialized view", |kind| kind == TableKind::MaterializedView)
 }
 
 fn relation_oid(

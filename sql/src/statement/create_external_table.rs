@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{self, CommentDef, CreateTable, CreateTable
 use engine::table_format::{FileTable, TableFiles};
 
 use super::create_table::field;
-use super::names::{folded, new_relation};
+use super::names::{folded, new_relation, parent};
 use super::{command, skipped};
 use crate::catalog::location::files::{Located, directory, locate, urls};
 use crate::catalog::location::options::{file_kind, file_options};
@@ -40,9 +40,11 @@ pub(super) async fn create_external_table(session: &Arc<Session>, statement: &St
     let oid = session.sessions().catalog.new_oid().await?;
     session
         .change_catalog(|snapshot| {
-            let parent = snapshot.schema(&schema).ok_or_else(|| Error::UndefinedSchema { name: schema.clone() })?;
-            let new = Change::create(oid, parent.oid, &name, session.user(), definition.clone());
-            let Some(existing) = parent.tables.get(&name) else { return Ok(vec![new]) };
+            let (parent, made) = parent(session, snapshot, &schema)?;
+            let new = Change::create(oid, parent, &name, session.user(), definition.clone());
+            let Some(existing) = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name)) else {
+                return Ok(made.into_iter().chain([new]).collect());
+            };
             match snapshot.object(existing.oid) {
                 Some(object) if create.or_replace && matches!(object.definition, Definition::External(_)) => {
                     Ok(vec![Change::alter(object, |object| object.definition = definition.clone())])

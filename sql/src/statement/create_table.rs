@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
-    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, TableConstraint,
+    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, OnCommit, TableConstraint,
 };
 use engine::storable_type;
 use udfs::postgres::pg_type::{PG_TYPE, PG_TYPMOD};
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::insert::parsed_expression;
 use super::modify::{Modification, Target, select_of, skeleton};
-use super::names::{folded, new_relation};
+use super::names::{folded, new_relation, parent, temporary_relation};
 use super::{command, skipped};
 use crate::catalog::object::{Change, Definition};
-use crate::catalog::{CatalogSnapshot, TableDefinition};
+use crate::catalog::{CatalogSnapshot, TableDefinition, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
@@ -26,12 +26,26 @@ use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns,
 use crate::planner::TARGET;
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::temporary::TEMPORARY_SCHEMA;
 use crate::sql_state::SqlState;
 
 pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, create: &CreateTable) -> Result<Response> {
+    self::create(session, statement, create, None).await
+}
+
+/// The same for a materialized view, which is a table of the rows of its query.
+pub(super) async fn create(
+    session: &Arc<Session>,
+    statement: &Statement,
+    create: &CreateTable,
+    materialized: Option<ViewDefinition>,
+) -> Result<Response> {
     refuse_others(create)?;
     let snapshot = session.catalog();
-    let (schema, name) = new_relation(session, &create.name, &snapshot)?;
+    let (schema, name) = match create.temporary {
+        true => (TEMPORARY_SCHEMA.to_owned(), temporary_relation(&create.name)?),
+        false => new_relation(session, &create.name, &snapshot)?,
+    };
     let existing = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name));
     if existing.is_some() && !create.or_replace {
         let error = Error::DuplicateRelation { name };
@@ -41,13 +55,14 @@ pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, 
         }
         return Err(error);
     }
-    let (definition, rows) = match &create.query {
+    let (mut definition, rows) = match &create.query {
         Some(query) => {
             let (definition, rows) = define_by_query(session, statement, &snapshot, create, query, &name).await?;
             (definition, Some(rows))
         }
         None => (define(session, statement, &snapshot, create, &name).await?, None),
     };
+    definition.materialized = materialized.map(Box::new);
     check_partitions(&definition)?;
     let location = definition.url()?;
     let made = make(session, statement, &snapshot, &name, &definition, rows).await;
@@ -86,8 +101,7 @@ fn check_partitions(definition: &TableDefinition) -> Result<()> {
 
 fn refuse_others(create: &CreateTable) -> Result<()> {
     let what = match create {
-        CreateTable { temporary: true, .. } => "CREATE TEMPORARY TABLE",
-        CreateTable { external: true, .. } => "CREATE EXTERNAL TABLE",
+        CreateTable { on_commit: Some(OnCommit::Drop | OnCommit::DeleteRows), .. } => "ON COMMIT DROP and DELETE ROWS",
         CreateTable { like: Some(_), .. } | CreateTable { clone: Some(_), .. } => "CREATE TABLE LIKE",
         CreateTable { location: Some(_), .. } => "CREATE TABLE with a location",
         CreateTable { partition_by: Some(_), .. } | CreateTable { cluster_by: Some(_), .. } => "PARTITION BY of this form",
@@ -131,9 +145,11 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
         session.transaction(|transaction| transaction.created(location));
     }
     let published = session.change_catalog(|snapshot| {
-        let parent = snapshot.schema(schema).ok_or_else(|| Error::UndefinedSchema { name: schema.to_owned() })?;
-        let new = Change::create(oid, parent.oid, name, session.user(), Definition::Table(definition.clone()));
-        let Some(existing) = parent.tables.get(name) else { return Ok(vec![new]) };
+        let (parent, made) = parent(session, snapshot, schema)?;
+        let new = Change::create(oid, parent, name, session.user(), Definition::Table(definition.clone()));
+        let Some(existing) = snapshot.schema(schema).and_then(|schema| schema.tables.get(name)) else {
+            return Ok(made.into_iter().chain([new]).collect());
+        };
         let object = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::Table(_)));
         match object {
             Some(object) if create.or_replace => Ok(vec![Change::drop(object), new]),
@@ -201,6 +217,7 @@ async fn define(
         comment: create.comment.as_ref().map(|comment| match comment {
             ast::CommentDef::WithEq(text) | ast::CommentDef::WithoutEq(text) => text.clone(),
         }),
+        materialized: None,
     };
     type_defaults(&mut definition, snapshot);
     check_expressions(session, statement, snapshot, name, &definition).await?;
@@ -310,6 +327,7 @@ async fn define_by_query(
         defaults: BTreeMap::new(),
         checks: BTreeMap::new(),
         comment: None,
+        materialized: None,
     };
     let rows = cast_to_columns(planned.logical, &definition, snapshot)?;
     Ok((definition, rows))

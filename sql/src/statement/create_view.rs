@@ -6,32 +6,42 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{CreateTableOptions, CreateView, ViewColumnDef};
 
-use super::names::{folded, new_relation};
+use super::names::{folded, new_relation, parent, temporary_relation};
 use super::{command, skipped};
 use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::pg_catalog::format_type::format_type;
 use crate::catalog::pg_catalog::types::column_type;
-use crate::catalog::{CatalogSnapshot, Schema as CatalogSchema, ViewDefinition};
+use crate::catalog::{CatalogSnapshot, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser;
 use crate::planner;
-use crate::response::Response;
+use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
+use crate::session::temporary::{TEMPORARY_SCHEMA, is_temporary};
 use crate::sql_state::SqlState;
 
 pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> Result<Response> {
     refuse_others(create)?;
     let snapshot = session.catalog();
-    let (schema, name) = new_relation(session, &create.name, &snapshot)?;
     let definition = define(session, &snapshot, create).await?;
+    let reads_temporary = definition.depends_on.iter().filter_map(|oid| snapshot.object(*oid)).any(|object| is_temporary(object));
+    let (schema, name) = match create.temporary || reads_temporary {
+        true => (TEMPORARY_SCHEMA.to_owned(), temporary_relation(&create.name)?),
+        false => new_relation(session, &create.name, &snapshot)?,
+    };
+    if reads_temporary && !create.temporary {
+        let message = format!("view \"{name}\" will be a temporary view");
+        let sql_state = SqlState::SUCCESSFUL_COMPLETION;
+        session.notify(Notice { severity: Severity::Notice, sql_state, message, detail: None, hint: None });
+    }
     let oid = session.sessions().catalog.new_oid().await?;
     let created = session.change_catalog(|snapshot| {
-        let undefined = || Error::UndefinedSchema { name: schema.clone() };
-        let schema: &CatalogSchema = snapshot.schema(&schema).ok_or_else(undefined)?;
+        let (parent, made) = parent(session, snapshot, &schema)?;
         let depends_on = &definition.depends_on;
         let definition = Definition::View(definition.clone());
-        let Some(existing) = schema.tables.get(&name) else {
-            return Ok(vec![Change::create(oid, schema.oid, &name, session.user(), definition)]);
+        let Some(existing) = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name)) else {
+            let view = Change::create(oid, parent, &name, session.user(), definition);
+            return Ok(made.into_iter().chain([view]).collect());
         };
         if !create.or_replace {
             return Err(Error::DuplicateRelation { name: name.clone() });
@@ -56,8 +66,6 @@ pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> 
 
 fn refuse_others(create: &CreateView) -> Result<()> {
     let what = match create {
-        CreateView { materialized: true, .. } => "CREATE MATERIALIZED VIEW",
-        CreateView { temporary: true, .. } => "CREATE TEMPORARY VIEW",
         CreateView { or_alter: true, .. } | CreateView { secure: true, .. } | CreateView { to: Some(_), .. } => "this CREATE VIEW",
         CreateView { params: Some(_), .. } | CreateView { copy_grants: true, .. } => "this CREATE VIEW",
         CreateView { options, .. } if *options != CreateTableOptions::None => "CREATE VIEW with options",
@@ -69,7 +77,7 @@ fn refuse_others(create: &CreateView) -> Result<()> {
 }
 
 /// Plans the query as it will be planned whenever the view is used, from its text.
-async fn define(session: &Arc<Session>, snapshot: &Arc<CatalogSnapshot>, create: &CreateView) -> Result<ViewDefinition> {
+pub(super) async fn define(session: &Arc<Session>, snapshot: &Arc<CatalogSnapshot>, create: &CreateView) -> Result<ViewDefinition> {
     let query = create.query.to_string();
     let statement = parser::parse(&query, session.dialect())?.remove(0);
     let ast = statement.ast.clone().ok_or_else(|| Error::unsupported("a view without a query"))?;
@@ -84,7 +92,7 @@ async fn define(session: &Arc<Session>, snapshot: &Arc<CatalogSnapshot>, create:
     if !planned.parameter_types.is_empty() {
         return Err(Error::UndefinedParameter { number: 1 });
     }
-    let search_path = session.settings(|settings| settings.search_path(session.user()));
+    let search_path = session.lookup_path();
     Ok(ViewDefinition {
         query,
         dialect: session.dialect(),

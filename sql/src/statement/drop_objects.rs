@@ -1,6 +1,6 @@
 //! What all kinds of `DROP` have in common: what depends on an object goes with it, or keeps it.
 
-use crate::catalog::CatalogSnapshot;
+use crate::catalog::{CatalogSnapshot, ViewDefinition};
 use crate::catalog::object::{Change, Definition, Object};
 use crate::error::{Error, Result};
 use crate::response::{Notice, Severity};
@@ -41,7 +41,11 @@ pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: 
 fn depends(dependent: &Object, object: &Object) -> bool {
     match &dependent.definition {
         Definition::View(view) => dependent.parent == object.oid || view.depends_on.contains(&object.oid),
-        Definition::Table(_) | Definition::External(_) => dependent.parent == object.oid,
+        Definition::Table(table) => {
+            let reads = |view: &ViewDefinition| view.depends_on.contains(&object.oid);
+            dependent.parent == object.oid || table.materialized.as_deref().is_some_and(reads)
+        }
+        Definition::External(_) => dependent.parent == object.oid,
         Definition::Schema { .. } => false,
     }
 }
@@ -51,8 +55,12 @@ fn described(session: &Session, snapshot: &CatalogSnapshot, object: &Object) -> 
     match &object.definition {
         Definition::Schema { .. } => format!("schema {}", object.name),
         Definition::View(_) | Definition::Table(_) | Definition::External(_) => {
-            let kind = if matches!(object.definition, Definition::View(_)) { "view" } else { "table" };
-            let path = session.settings(|settings| settings.search_path(session.user()));
+            let kind = match &object.definition {
+                Definition::View(_) => "view",
+                Definition::Table(table) if table.materialized.is_some() => "materialized view",
+                _ => "table",
+            };
+            let path = session.lookup_path();
             let first = path.iter().filter_map(|name| snapshot.schema(name)).find(|schema| schema.tables.contains_key(&object.name));
             match (first, snapshot.object(object.parent)) {
                 (Some(schema), _) if schema.oid == object.parent => format!("{kind} {}", object.name),

@@ -1,4 +1,4 @@
-//! `DROP VIEW` and `DROP TABLE`.
+//! `DROP VIEW`, `DROP MATERIALIZED VIEW` and `DROP TABLE`.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::sql_state::SqlState;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dropped {
     View,
+    MaterializedView,
     Table,
 }
 
@@ -24,6 +25,7 @@ impl Dropped {
     fn kind(self) -> &'static str {
         match self {
             Self::View => "view",
+            Self::MaterializedView => "materialized view",
             Self::Table => "table",
         }
     }
@@ -31,6 +33,7 @@ impl Dropped {
     fn tag(self) -> &'static str {
         match self {
             Self::View => "DROP VIEW",
+            Self::MaterializedView => "DROP MATERIALIZED VIEW",
             Self::Table => "DROP TABLE",
         }
     }
@@ -62,17 +65,19 @@ pub(super) async fn drop_relation(
             return Err(undefined());
         };
         match (dropped, found.kind) {
-            (Dropped::View, TableKind::View) | (Dropped::Table, TableKind::Table) => {}
+            (Dropped::View, TableKind::View)
+            | (Dropped::MaterializedView, TableKind::MaterializedView)
+            | (Dropped::Table, TableKind::Table) => {}
             // What the server was told at its start is not in the catalog.
             (Dropped::Table, TableKind::External) if snapshot.object(found.oid).is_some() => {}
             (Dropped::Table, TableKind::External) => return Err(Error::Served { table: found.name.clone() }),
-            (Dropped::View, _) => {
-                let hint = Some("Use DROP TABLE to remove a table.");
-                return Err(Error::WrongRelation { name: found.name.clone(), expected: "view", hint });
-            }
-            (Dropped::Table, _) => {
-                let hint = Some("Use DROP VIEW to remove a view.");
-                return Err(Error::WrongRelation { name: found.name.clone(), expected: "table", hint });
+            (_, kind) => {
+                let hint = match kind {
+                    TableKind::View => "Use DROP VIEW to remove a view.",
+                    TableKind::MaterializedView => "Use DROP MATERIALIZED VIEW to remove a materialized view.",
+                    TableKind::Table | TableKind::External => "Use DROP TABLE to remove a table.",
+                };
+                return Err(Error::WrongRelation { name: found.name.clone(), expected: dropped.kind(), hint: Some(hint) });
             }
         }
         if !oids.contains(&found.oid) {

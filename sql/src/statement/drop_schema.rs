@@ -12,6 +12,7 @@ use crate::catalog::object::Change;
 use crate::error::{Error, Result};
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::temporary::TEMPORARY_SCHEMA;
 use crate::sql_state::SqlState;
 
 pub(super) async fn drop_schema(
@@ -24,7 +25,7 @@ pub(super) async fn drop_schema(
     let mut wanted: Vec<String> = Vec::with_capacity(names.len());
     for name in names {
         let name = schema_name(name, &snapshot)?;
-        if session.system().schemas().contains_key(&name) {
+        if session.system().schemas().contains_key(&name) || name == TEMPORARY_SCHEMA {
             return Err(Error::Required { what: format!("schema {name}") });
         }
         match snapshot.schema(&name) {

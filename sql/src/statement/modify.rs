@@ -65,6 +65,10 @@ impl Target {
         let table = relation(session, name, snapshot)?.ok_or_else(undefined)?;
         let unwritable = |kind| Error::Unwritable { action, kind, name: table.name.clone() };
         match (table.kind, snapshot.table_definition(table.oid)) {
+            (TableKind::MaterializedView, _) => {
+                let (action, kind) = ("change", "materialized view");
+                Err(Error::Unwritable { action, kind, name: table.name.clone() })
+            }
             (_, Some(definition)) => Ok(Self { oid: table.oid, name: table.name.clone(), definition: definition.clone() }),
             (TableKind::View, None) => Err(unwritable("view")),
             (_, None) => Err(unwritable("table")),

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Owner};
 
+use crate::catalog::object::Change;
 use crate::catalog::{CatalogSnapshot, Table};
 use crate::error::{Error, Result};
 pub(super) use crate::planner::output_names::folded;
 use crate::session::Session;
+use crate::session::temporary::{TEMPORARY_SCHEMA, temporary_schema};
+use crate::sql_state::SqlState;
 
 /// A name as messages show it.
 pub(super) fn unquoted(name: &ObjectName) -> String {
@@ -41,16 +44,34 @@ fn relation_parts(name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<(Opti
 /// Schema and name of a relation that is to be made: in the first schema of the search path unless it says where.
 pub(super) fn new_relation(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<(String, String)> {
     let (schema, relation) = relation_parts(name, snapshot)?;
-    let path = || session.settings(|settings| settings.search_path(session.user()));
-    let first = || path().into_iter().find(|schema| snapshot.schema(schema).is_some());
+    let first = || session.search_path().into_iter().find(|schema| snapshot.schema(schema).is_some());
     let schema = schema.or_else(first).ok_or(Error::NoSchema)?;
     if session.system().schemas().contains_key(&schema) {
         return Err(Error::SystemSchema { schema, relation });
     }
     match snapshot.schema(&schema) {
-        Some(_) => Ok((schema, relation)),
-        None => Err(Error::UndefinedSchema { name: schema }),
+        None if schema != TEMPORARY_SCHEMA => Err(Error::UndefinedSchema { name: schema }),
+        _ => Ok((schema, relation)),
     }
+}
+
+/// The name of a temporary relation that is to be made, which has no schema or that of its session.
+pub(super) fn temporary_relation(name: &ObjectName) -> Result<String> {
+    let parts: Option<Vec<String>> = name.0.iter().map(|part| part.as_ident().map(folded)).collect();
+    match parts.as_deref() {
+        Some([relation]) => Ok(relation.clone()),
+        Some([schema, relation]) if schema == TEMPORARY_SCHEMA => Ok(relation.clone()),
+        _ => Err(Error::classified(SqlState::INVALID_TABLE_DEFINITION, "cannot create temporary relation in non-temporary schema")),
+    }
+}
+
+/// The schema that something new is in, and what makes it if it is the session's own and not there yet.
+pub(super) fn parent(session: &Session, snapshot: &CatalogSnapshot, schema: &str) -> Result<(u32, Option<Change>)> {
+    if schema == TEMPORARY_SCHEMA {
+        return Ok(temporary_schema(snapshot, session.user()));
+    }
+    let undefined = || Error::UndefinedSchema { name: schema.to_owned() };
+    Ok((snapshot.schema(schema).ok_or_else(undefined)?.oid, None))
 }
 
 /// The relation that a name means, if there is one.
@@ -63,7 +84,7 @@ pub(super) fn relation<'a>(
     let path = match schema {
         Some(schema) if snapshot.schema(&schema).is_none() => return Err(Error::UndefinedSchema { name: schema }),
         Some(schema) => vec![schema],
-        None => session.settings(|settings| settings.search_path(session.user())),
+        None => session.lookup_path(),
     };
     Ok(path.iter().filter_map(|schema| snapshot.schema(schema)).find_map(|schema| schema.tables.get(&relation)))
 }

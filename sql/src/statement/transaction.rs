@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
 use crate::session::tables::TableContents;
+use crate::session::temporary::is_temporary;
 use crate::sessions::Sessions;
 use crate::sql_state::SqlState;
 
@@ -38,10 +39,14 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return Ok(done(tag));
     };
-    let outcome = match ended.changes.is_empty() && ended.tables.is_empty() {
+    let (own, shared): (Vec<Change>, Vec<Change>) = ended.changes.iter().cloned().partition(|change| is_temporary(&change.object));
+    let outcome = match shared.is_empty() && ended.tables.is_empty() {
         true => Ok(()),
-        false => session.committing(make(Arc::clone(session.sessions()), ended.changes.clone(), ended.tables.clone())).await,
+        false => session.committing(make(Arc::clone(session.sessions()), shared, ended.tables.clone())).await,
     };
+    if outcome.is_ok() {
+        session.change_temporary(&own);
+    }
     for (location, file) in &ended.unused {
         session.discard(location, std::slice::from_ref(file)).await;
     }

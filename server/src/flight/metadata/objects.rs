@@ -115,7 +115,7 @@ pub(super) fn tables(catalog: &CatalogSnapshot, command: &CommandGetTables) -> R
 fn table_type(kind: TableKind) -> &'static str {
     match kind {
         TableKind::Table | TableKind::External => TABLE,
-        TableKind::View => VIEW,
+        TableKind::View | TableKind::MaterializedView => VIEW,
     }
 }
 

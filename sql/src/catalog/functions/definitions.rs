@@ -12,7 +12,7 @@ use udfs::postgres::value::Value;
 use super::names::Kind;
 use super::{Info, oid_of, with_source};
 use crate::catalog::pg_catalog::format_type::format_type;
-use crate::catalog::pg_catalog::objects::{Key, keys, view_definition};
+use crate::catalog::pg_catalog::objects::{Key, checks, keys, view_definition};
 use crate::catalog::pg_catalog::oids::{Part, part};
 use crate::catalog::pg_catalog::pg_proc::{FUNCTIONS, Function};
 use crate::catalog::pg_catalog::roles::roles;
@@ -44,7 +44,11 @@ pub(super) fn functions(info: &Info) -> Vec<ScalarUDF> {
         .build(),
         function("pg_get_constraintdef", &[Oid, Bool], 1, |_, source, call| {
             let found = find_key(source, |key| Some(key.constraint) == oid_of(call.arg(0)));
-            Ok(found.map(|(_, table, key)| pg_constraint::definition(table, &key)).into())
+            let check = || {
+                let mut all = source.snapshot.tables().flat_map(|(_, table)| checks(table));
+                all.find(|check| Some(check.oid) == oid_of(call.arg(0))).map(|check| pg_constraint::check_definition(&check))
+            };
+            Ok(found.map(|(_, table, key)| pg_constraint::definition(table, &key)).or_else(check).into())
         })
         .build(),
         function("pg_get_indexdef", &[Oid, Int4, Bool], 1, |_, source, call| {

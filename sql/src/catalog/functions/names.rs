@@ -12,6 +12,7 @@ use udfs::postgres::value::Value;
 use super::session::existing_search_path;
 use super::{Info, failure, oid_of, with_source};
 use crate::SqlState;
+use crate::session::temporary::TEMPORARY_SCHEMA;
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::pg_catalog::data::{relation, relations_of};
 use crate::catalog::pg_catalog::format_type::{format_type, type_by_name};
@@ -203,6 +204,9 @@ pub fn lookup_path(info: &Info) -> Vec<String> {
     let mut path = existing_search_path(info);
     if !path.iter().any(|name| name == PG_CATALOG) {
         path.insert(0, PG_CATALOG.to_owned());
+    }
+    if info.snapshot().schema(TEMPORARY_SCHEMA).is_some() && !path.iter().any(|name| name == TEMPORARY_SCHEMA) {
+        path.insert(0, TEMPORARY_SCHEMA.to_owned());
     }
     path
 }

@@ -1,9 +1,10 @@
 //! `table_constraints` and the views of the columns that constraints use.
 
+use udfs::postgres::quote::quoted_identifier;
 use udfs::postgres::value::Value;
 
 use super::yes_or_no;
-use crate::catalog::pg_catalog::objects::{Key, is_not_null, keys};
+use crate::catalog::pg_catalog::objects::{Key, checks, is_not_null, keys};
 use crate::catalog::pg_catalog::{Rows, Source};
 use crate::catalog::{Schema, Table, TableKind};
 
@@ -35,11 +36,32 @@ pub(super) fn table_constraints(rows: &mut Rows, source: &Source<'_>) {
     each_key(source, |schema, table, key| {
         push(schema, table, key.name.clone(), if key.primary { "PRIMARY KEY" } else { "UNIQUE" });
     });
-    // NOT NULL is a check here, named after the OIDs.
-    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::View) {
-        for index in (0..table.schema.fields().len()).filter(|index| is_not_null(table, *index)) {
-            push(schema, table, format!("{}_{}_{}_not_null", schema.oid, table.oid, index + 1), "CHECK");
+    for (schema, table, name, _) in each_check(source) {
+        push(schema, table, name, "CHECK");
+    }
+}
+
+/// Conditions of tables with their names, and NOT NULL, which is a check here, named after the OIDs.
+fn each_check<'a>(source: &'a Source<'_>) -> Vec<(&'a Schema, &'a Table, String, String)> {
+    let mut found: Vec<(&Schema, &Table, String, String)> = vec![];
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| matches!(table.kind, TableKind::Table | TableKind::External)) {
+        found.extend(checks(table).into_iter().map(|check| (&**schema, &**table, check.name, format!("({})", check.condition))));
+        for (index, field) in table.schema.fields().iter().enumerate().filter(|(index, _)| is_not_null(table, *index)) {
+            let name = format!("{}_{}_{}_not_null", schema.oid, table.oid, index + 1);
+            found.push((schema, table, name, format!("{} IS NOT NULL", quoted_identifier(field.name()))));
         }
+    }
+    found
+}
+
+pub(super) fn check_constraints(rows: &mut Rows, source: &Source<'_>) {
+    for (schema, _, name, clause) in each_check(source) {
+        rows.push(&[
+            ("constraint_catalog", source.snapshot.database.as_str().into()),
+            ("constraint_schema", schema.name.as_str().into()),
+            ("constraint_name", name.into()),
+            ("check_clause", clause.into()),
+        ]);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::catalog::pg_catalog::data::relations_of;
 use crate::catalog::pg_catalog::objects::view_definition;
 use crate::catalog::pg_catalog::roles::bootstrap_role;
 use crate::catalog::pg_catalog::{PG_CATALOG, Rows, Source};
+use crate::session::temporary::TEMPORARY_SCHEMA_OID;
 
 pub(super) fn schemata(rows: &mut Rows, source: &Source<'_>) {
     let system = [INFORMATION_SCHEMA, PG_CATALOG].map(|name| (name.to_owned(), bootstrap_role(source)));
@@ -22,23 +23,29 @@ pub(super) fn schemata(rows: &mut Rows, source: &Source<'_>) {
 }
 
 pub(super) fn tables(rows: &mut Rows, source: &Source<'_>) {
-    let mut push = |schema: &str, name: &str, is_view: bool, is_writable: bool| {
+    let mut push = |schema: &str, name: &str, kind: &str, is_writable: bool| {
         rows.push(&[
             ("table_catalog", source.snapshot.database.as_str().into()),
             ("table_schema", schema.into()),
             ("table_name", name.into()),
-            ("table_type", if is_view { "VIEW" } else { "BASE TABLE" }.into()),
+            ("table_type", kind.into()),
             ("is_insertable_into", yes_or_no(is_writable)),
             ("is_typed", yes_or_no(false)),
         ]);
     };
     for schema in [PG_CATALOG, INFORMATION_SCHEMA] {
         for relation in relations_of(schema) {
-            push(schema, relation.name, relation.kind == "v", false);
+            push(schema, relation.name, if relation.kind == "v" { "VIEW" } else { "BASE TABLE" }, false);
         }
     }
-    for (schema, table) in source.snapshot.tables() {
-        push(&schema.name, &table.name, table.kind == TableKind::View, table.kind == TableKind::Table);
+    // The standard knows no materialized views.
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::MaterializedView) {
+        let kind = match table.kind {
+            TableKind::View => "VIEW",
+            _ if schema.oid == TEMPORARY_SCHEMA_OID => "LOCAL TEMPORARY",
+            _ => "BASE TABLE",
+        };
+        push(&schema.name, &table.name, kind, table.kind == TableKind::Table);
     }
 }
 

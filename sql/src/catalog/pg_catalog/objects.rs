@@ -69,6 +69,28 @@ pub fn keys(table: &Table) -> Vec<Key> {
         .collect()
 }
 
+/// A condition that all rows of a table meet.
+pub struct Check {
+    pub oid: u32,
+    pub name: String,
+    pub condition: String,
+}
+
+/// The conditions of a table, in the order of their names.
+pub fn checks(table: &Table) -> Vec<Check> {
+    let Some(definition) = &table.definition else { return vec![] };
+    let check = |(index, (name, condition)): (usize, (&String, &String))| Check {
+        // Keys have the numbers from 0.
+        oid: oids::part(table.oid, Part::Constraint, CHECKS_FROM + index),
+        name: name.clone(),
+        condition: condition.clone(),
+    };
+    definition.checks.iter().enumerate().map(check).collect()
+}
+
+/// The number of a table's first condition among its constraints.
+const CHECKS_FROM: usize = 1_000;
+
 /// Whether no row can be NULL in a column.
 pub fn is_not_null(table: &Table, column: usize) -> bool {
     let in_primary_key = || {
@@ -88,7 +110,7 @@ pub fn column_default(table: &Table, column: &str) -> Option<String> {
 
 /// The text of a view's query.
 pub fn view_definition(table: &Table) -> Option<String> {
-    if table.kind != TableKind::View {
+    if !matches!(table.kind, TableKind::View | TableKind::MaterializedView) {
         return None;
     }
     let text = table.provider.get_table_definition()?.trim().trim_end_matches(';');
@@ -106,10 +128,11 @@ pub fn table_comment(table: &Table) -> Value {
     table.schema.metadata().get(COMMENT).cloned().into()
 }
 
-/// `r` or `v`.
+/// `r`, `v` or `m`.
 pub fn relation_kind(table: &Table) -> &'static str {
     match table.kind {
         TableKind::Table | TableKind::External => "r",
         TableKind::View => "v",
+        TableKind::MaterializedView => "m",
     }
 }

@@ -3,11 +3,12 @@
 use udfs::postgres::value::Value;
 
 use super::data::{Relation, relations_of};
-use super::objects::{PAGE_BYTES, keys, relation_kind};
+use super::objects::{checks, PAGE_BYTES, keys, relation_kind};
 use super::roles::role_oid;
 use super::{PG_CATALOG, Rows, Source, oids};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::{Schema, Table, TableKind};
+use crate::session::temporary::TEMPORARY_SCHEMA_OID;
 
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
     for (schema, oid) in [(PG_CATALOG, oids::PG_CATALOG_SCHEMA), (INFORMATION_SCHEMA, oids::INFORMATION_SCHEMA)] {
@@ -53,15 +54,16 @@ fn push_table(rows: &mut Rows, source: &Source<'_>, schema: &Schema, table: &Tab
         ("relname", table.name.as_str().into()),
         ("relnamespace", schema.oid.into()),
         ("reltype", oids::row_type(table.oid).into()),
-        ("relowner", role_oid(source, &schema.owner).into()),
+        ("relowner", role_oid(source, table.owner(schema)).into()),
         ("relam", if is_table { oids::HEAP_ACCESS_METHOD } else { 0 }.into()),
         ("relfilenode", if is_table { table.oid } else { 0 }.into()),
         ("relpages", Value::Int(i64::from(i32::try_from(pages).unwrap_or(i32::MAX)))),
         ("reltuples", Value::Float(tuples)),
         ("relhasindex", (!keys(table).is_empty()).into()),
-        ("relpersistence", "p".into()),
+        ("relpersistence", if schema.oid == TEMPORARY_SCHEMA_OID { "t" } else { "p" }.into()),
         ("relkind", relation_kind(table).into()),
         ("relnatts", count(table.schema.fields().len())),
+        ("relchecks", count(checks(table).len())),
         ("relhasrules", (!is_table).into()),
         ("relispopulated", true.into()),
         ("relreplident", if is_table { "d" } else { "n" }.into()),

@@ -1,9 +1,9 @@
-//! `pg_constraint`: primary and unique keys.
+//! `pg_constraint`: primary and unique keys, and conditions.
 
 use udfs::postgres::quote::quoted_identifier;
 use udfs::postgres::value::Value;
 
-use super::objects::{Key, keys};
+use super::objects::{Check, Key, checks, keys};
 use super::{Rows, Source};
 use crate::catalog::Table;
 
@@ -26,7 +26,26 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
                 ("conkey", Value::List(key.columns.iter().map(|number| Value::Int(*number)).collect())),
             ]);
         }
+        for check in checks(table) {
+            rows.push(&[
+                ("oid", check.oid.into()),
+                ("conname", check.name.as_str().into()),
+                ("connamespace", schema.oid.into()),
+                ("contype", "c".into()),
+                ("convalidated", true.into()),
+                ("conrelid", table.oid.into()),
+                ("confupdtype", " ".into()),
+                ("confdeltype", " ".into()),
+                ("confmatchtype", " ".into()),
+                ("conislocal", true.into()),
+            ]);
+        }
     }
+}
+
+/// `pg_get_constraintdef()`: `CHECK ((a > 0))`.
+pub fn check_definition(check: &Check) -> String {
+    format!("CHECK (({}))", check.condition)
 }
 
 /// `pg_get_constraintdef()`: `PRIMARY KEY (id)`.

@@ -1,4 +1,4 @@
-//! `pg_tables` and `pg_views`: tables and views by name.
+//! `pg_tables`, `pg_views` and `pg_matviews`: tables and views by name.
 
 use super::data::{Relation, relations_of};
 use super::objects::{keys, view_definition};
@@ -20,11 +20,11 @@ pub(super) fn pg_tables(rows: &mut Rows, source: &Source<'_>) {
             ("rowsecurity", false.into()),
         ]);
     }
-    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::View) {
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| matches!(table.kind, TableKind::Table | TableKind::External)) {
         rows.push(&[
             ("schemaname", schema.name.as_str().into()),
             ("tablename", table.name.as_str().into()),
-            ("tableowner", schema.owner.as_str().into()),
+            ("tableowner", table.owner(schema).into()),
             ("hasindexes", (!keys(table).is_empty()).into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
@@ -42,7 +42,20 @@ pub(super) fn pg_views(rows: &mut Rows, source: &Source<'_>) {
         rows.push(&[
             ("schemaname", schema.name.as_str().into()),
             ("viewname", table.name.as_str().into()),
-            ("viewowner", schema.owner.as_str().into()),
+            ("viewowner", table.owner(schema).into()),
+            ("definition", view_definition(table).into()),
+        ]);
+    }
+}
+
+pub(super) fn pg_matviews(rows: &mut Rows, source: &Source<'_>) {
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind == TableKind::MaterializedView) {
+        rows.push(&[
+            ("schemaname", schema.name.as_str().into()),
+            ("matviewname", table.name.as_str().into()),
+            ("matviewowner", table.owner(schema).into()),
+            ("hasindexes", false.into()),
+            ("ispopulated", true.into()),
             ("definition", view_definition(table).into()),
         ]);
     }

@@ -1,14 +1,13 @@
 //! `DESCRIBE HISTORY table` and `RESTORE TABLE table TO VERSION AS OF n`, other spellings of
 //! `SELECT * FROM table_history('table')` and `CALL restore_table('table', version => n)`.
 
-use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    ObjectNamePart, Statement, Value,
-};
+use datafusion::sql::sqlparser::ast::{Statement, Value};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::call::call;
 
 /// The procedure that makes a table what it was.
 pub(crate) const RESTORE_TABLE: &str = "restore_table";
@@ -72,25 +71,7 @@ fn restore(parser: &mut Parser) -> Result<Statement, ParserError> {
     }
     parser.expect_keywords(&[Keyword::AS, Keyword::OF])?;
     let moment = parser.parse_expr()?;
-    let table = Expr::Value(Value::SingleQuotedString(name.to_string()).into());
-    let args = vec![
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(table)),
-        FunctionArg::Named {
-            name: Ident::new(word),
-            arg: FunctionArgExpr::Expr(moment),
-            operator: FunctionArgOperator::RightArrow,
-        },
-    ];
-    Ok(Statement::Call(Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(RESTORE_TABLE))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    }))
+    Ok(call(RESTORE_TABLE, &name, Some((word, moment))))
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! Tables and views of one session, which nobody else sees and which end with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::object::{Change, Definition, Object};
+use crate::session::Session;
+
+/// The schema that they are in, which each session has for itself.
+pub(crate) const TEMPORARY_SCHEMA: &str = "pg_temp";
+/// Below those that the catalog gives.
+pub(crate) const TEMPORARY_SCHEMA_OID: u32 = 16_001;
+
+/// What a session has made for itself.
+#[derive(Debug, Default)]
+pub(super) struct Temporary {
+    objects: BTreeMap<u32, Object>,
+    /// Where the rows of its tables are or were.
+    locations: Vec<Url>,
+    /// The last snapshot with the objects, and the version of the one without.
+    last: Option<(u64, Arc<CatalogSnapshot>)>,
+}
+
+impl Temporary {
+    /// `base` with the objects of the session.
+    fn over(&mut self, base: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
+        if self.objects.is_empty() {
+            return base;
+        }
+        match &self.last {
+            Some((version, snapshot)) if *version == base.version => Arc::clone(snapshot),
+            _ => {
+                let snapshot = Arc::new(base.with(self.objects.values().cloned(), base.stored_version()));
+                self.last = Some((base.version, Arc::clone(&snapshot)));
+                snapshot
+            }
+        }
+    }
+
+    fn change(&mut self, changes: &[Change]) {
+        for Change { object, .. } in changes {
+            if let Definition::Table(table) = &object.definition
+                && let Ok(location) = table.url()
+                && !self.locations.contains(&location)
+            {
+                self.locations.push(location);
+            }
+            match object.dropped {
+                true => self.objects.remove(&object.oid),
+                false => self.objects.insert(object.oid, object.clone()),
+            };
+        }
+        self.last = None;
+    }
+}
+
+/// Whether an object belongs to a session.
+pub(crate) fn is_temporary(object: &Object) -> bool {
+    object.oid == TEMPORARY_SCHEMA_OID || object.parent == TEMPORARY_SCHEMA_OID
+}
+
+/// The schema that something new is in, and what makes that schema if it is not there yet.
+pub(crate) fn temporary_schema(snapshot: &CatalogSnapshot, user: &str) -> (u32, Option<Change>) {
+    let made = || Change::create(TEMPORARY_SCHEMA_OID, 0, TEMPORARY_SCHEMA, user, Definition::Schema { comment: None });
+    (TEMPORARY_SCHEMA_OID, snapshot.schema(TEMPORARY_SCHEMA).is_none().then(made))
+}
+
+impl Session {
+    /// The catalog as it is now, with what is this session's own.
+    pub(super) fn latest_catalog(&self) -> Arc<CatalogSnapshot> {
+        self.temporary.lock().over(self.sessions().catalog.snapshot())
+    }
+
+    /// Makes changes of what is this session's own.
+    pub(crate) fn change_temporary(&self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.temporary.lock().change(changes);
+        }
+    }
+
+    /// The schemas in which names without one are looked up.
+    pub(crate) fn lookup_path(&self) -> Vec<String> {
+        let mut path = self.search_path();
+        if !path.iter().any(|schema| schema == TEMPORARY_SCHEMA) {
+            path.insert(0, TEMPORARY_SCHEMA.to_owned());
+        }
+        path
+    }
+
+    /// The schemas of `search_path`. What is made without a schema is in the first of them that is there.
+    pub(crate) fn search_path(&self) -> Vec<String> {
+        self.settings(|settings| settings.search_path(self.user()))
+    }
+
+    /// Drops all that is this session's own.
+    pub(crate) async fn discard_temporary(&self) {
+        let locations = {
+            let mut temporary = self.temporary.lock();
+            temporary.objects.clear();
+            temporary.last = None;
+            std::mem::take(&mut temporary.locations)
+        };
+        for location in locations {
+            self.sessions().engine.tables().remove(&location).await;
+        }
+    }
+}
