@@ -23,6 +23,8 @@ pub(crate) const RECURSION_LIMIT: usize = 256;
 pub struct Statement {
     /// `None`: there was nothing but white space and comments.
     pub(crate) ast: Option<Arc<ast::Statement>>,
+    /// What is before an INSERT, UPDATE, DELETE or MERGE, of which the syntax tree of the statement knows nothing.
+    pub(crate) with: Option<Arc<ast::With>>,
     /// The whole text given to the parser: positions count from its start.
     text: Arc<str>,
     /// Where this statement is in `text`.
@@ -42,7 +44,8 @@ impl Statement {
 
     /// A part of this statement as a statement of its own, with the same text.
     pub(crate) fn with_ast(&self, ast: ast::Statement) -> Self {
-        Self { ast: Some(Arc::new(ast)), ..self.clone() }
+        let (ast, with) = without_with(ast);
+        Self { ast: Some(Arc::new(ast)), with, ..self.clone() }
     }
 
     /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` and their like.
@@ -75,14 +78,32 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
     };
     let statements = parser.parse_statements().map_err(fail)?;
     if statements.is_empty() {
-        return Ok(vec![Statement { ast: None, span: 0..text.len(), text }]);
+        return Ok(vec![Statement { ast: None, with: None, span: 0..text.len(), text }]);
     }
     let spans = split(sql, statements.len());
     Ok(statements
         .into_iter()
         .zip(spans)
-        .map(|(ast, span)| Statement { ast: Some(Arc::new(ast)), text: Arc::clone(&text), span })
+        .map(|(ast, span)| {
+            let (ast, with) = without_with(ast);
+            Statement { ast: Some(Arc::new(ast)), with, text: Arc::clone(&text), span }
+        })
         .collect())
+}
+
+/// `WITH … INSERT …` as the INSERT and what is before it.
+fn without_with(statement: ast::Statement) -> (ast::Statement, Option<Arc<ast::With>>) {
+    use ast::SetExpr as E;
+    match statement {
+        ast::Statement::Query(mut query) if matches!(*query.body, E::Insert(_) | E::Update(_) | E::Delete(_) | E::Merge(_)) => {
+            let with = query.with.take().map(Arc::new);
+            match *query.body {
+                E::Insert(inner) | E::Update(inner) | E::Delete(inner) | E::Merge(inner) => (inner, with),
+                body => (ast::Statement::Query(Box::new(ast::Query { body: Box::new(body), ..*query })), with),
+            }
+        }
+        statement => (statement, None),
+    }
 }
 
 /// The ranges of `count` statements in `sql`: between the semicolons that are tokens of their own. One statement, or a
@@ -147,6 +168,13 @@ mod tests {
         let error = parse("select $1, ?", Dialect::Generic).expect_err("mixed");
         assert_eq!((error.sql_state().code(), error.position()), ("42601", Some(12)));
         assert!(parse("select ?", Dialect::Postgres).is_err());
+    }
+
+    #[test]
+    fn what_is_before_a_statement_is_kept() {
+        let statement = parse("with x as (select 1 as a) insert into t select a from x", Dialect::Postgres).expect("valid").remove(0);
+        assert!(matches!(statement.ast.as_deref(), Some(ast::Statement::Insert(_))));
+        assert_eq!(statement.with.expect("kept").to_string(), "WITH x AS (SELECT 1 AS a)");
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub struct TableDefinition {
     /// By column, as SQL.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub defaults: BTreeMap<String, String>,
+    /// By column, as SQL over the other columns: values that are computed whenever a row is written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generated: BTreeMap<String, String>,
     /// Conditions that no row may fail, in the order of their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, String>,

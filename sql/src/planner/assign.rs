@@ -121,6 +121,20 @@ pub(crate) fn as_table(rows: LogicalPlan) -> Arc<dyn TableProvider> {
     Arc::new(ViewTable::new(rows, None))
 }
 
+/// The query that takes rows of a table from the relation `from` and computes the columns that are generated; `None` if there
+/// are none.
+pub(crate) fn generating_query(definition: &TableDefinition, from: &str) -> Option<String> {
+    if definition.generated.is_empty() {
+        return None;
+    }
+    let column = |name: &String| match definition.generated.get(name) {
+        Some(expression) => format!("({expression}) AS {}", identifier(name)),
+        None => identifier(name),
+    };
+    let columns: Vec<String> = definition.columns.fields().iter().map(|field| column(field.name())).collect();
+    Some(format!("SELECT {} FROM {}", columns.join(", "), identifier(from)))
+}
+
 /// Rows that a rule of their table is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enforced {

@@ -162,8 +162,8 @@ impl Altered {
                 if self.definition.columns.index_of(&new).is_ok() {
                     return Err(Error::DuplicateColumnOf { column: new, relation: modification.target.name.clone() });
                 }
-                if !self.definition.checks.is_empty() {
-                    return Err(Error::unsupported("renaming a column of a table with CHECK constraints"));
+                if !self.definition.checks.is_empty() || !self.definition.generated.is_empty() {
+                    return Err(Error::unsupported("renaming a column of a table with CHECK constraints or generated columns"));
                 }
                 if self.definition.partition_columns.contains(&old) {
                     return Err(Error::unsupported("renaming a column by which a table is partitioned"));
@@ -220,6 +220,10 @@ impl Altered {
                     self.definition.checks.insert(constraint, check.expr.to_string());
                     self.needs_check = true;
                 }
+                ColumnOption::Generated { generation_expr: Some(expression), .. } => {
+                    value = expression.to_string();
+                    self.definition.generated.insert(name.clone(), value.clone());
+                }
                 other => return Err(Error::unsupported(format!("the column option {other}"))),
             }
         }
@@ -236,8 +240,9 @@ impl Altered {
         if self.definition.partition_columns.iter().any(|column| column == name) {
             return Err(Error::unsupported("dropping a column by which a table is partitioned"));
         }
-        if !self.definition.checks.is_empty() {
-            return Err(Error::unsupported("dropping a column of a table with CHECK constraints"));
+        let is_generated = self.definition.generated.remove(name).is_some();
+        if !self.definition.checks.is_empty() || !(is_generated || self.definition.generated.is_empty()) {
+            return Err(Error::unsupported("dropping a column of a table with CHECK constraints or generated columns"));
         }
         let fields = self.definition.columns.fields().iter().enumerate().filter(|(other, _)| *other != index);
         self.definition.columns = Schema::new(fields.map(|(_, field)| Arc::clone(field)).collect::<Vec<_>>());
@@ -255,6 +260,11 @@ impl Altered {
                 self.needs_check = true;
             }
             AlterColumnOperation::DropNotNull => self.set_field(index, old.with_nullable(true)),
+            AlterColumnOperation::SetDefault { .. } if self.definition.generated.contains_key(name) => {
+                modification.target.refuse_generated(index, |column| {
+                    format!("column \"{column}\" of relation \"{}\" is a generated column", modification.target.name)
+                })?;
+            }
             AlterColumnOperation::SetDefault { value } => {
                 self.definition.defaults.insert(name.to_owned(), value.to_string());
             }
@@ -262,6 +272,9 @@ impl Altered {
                 self.definition.defaults.remove(name);
             }
             AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                if !self.definition.generated.is_empty() {
+                    return Err(Error::unsupported("changing the type of a column of a table with generated columns"));
+                }
                 refuse_dependents(modification, name)?;
                 let Modification { session, statement, snapshot, .. } = modification;
                 let new = field(session, statement, snapshot, name, data_type).await?.with_nullable(old.is_nullable());

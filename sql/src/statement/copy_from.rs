@@ -47,12 +47,18 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
         Some(name) => file_kind(name)?,
         None => kind_of(location)?,
     };
+    let snapshot = session.catalog();
+    let into = Target::find(session, table_name, &snapshot, "copy to")?;
+    let mut columns = columns.clone();
+    if columns.is_empty() && !into.definition.generated.is_empty() {
+        // Files do not have what is computed.
+        let stored = into.definition.columns.fields().iter().filter(|field| !into.definition.generated.contains_key(field.name()));
+        columns = stored.map(|field| Ident::with_quote('"', field.name())).collect();
+    }
     let names: Vec<ObjectName> = columns.iter().cloned().map(ObjectName::from).collect();
     let query = match kind {
         FileKind::Csv { delimiter } => {
-            let snapshot = session.catalog();
-            let target = Target::find(session, table_name, &snapshot, "copy to")?;
-            let columns = insert::columns(&target, &names)?;
+            let columns = insert::columns(&into, &names)?;
             let mut options = vec![
                 "all_text => true".to_owned(),
                 format!("header => {}", given.header),
@@ -62,17 +68,15 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
             options.extend(given.escape.filter(|escape| Some(*escape) != given.quote.or(Some('"'))).map(|escape| format!("escape => {}", literal(&escape.to_string()))));
             options.extend(given.null.as_ref().filter(|null| !null.is_empty()).map(|null| format!("null => {}", literal(null))));
             let aliases: Vec<String> = (0..columns.len()).map(column_name).collect();
-            let typed: Vec<String> = columns.iter().zip(&aliases).map(|(column, value)| typed(&target, &snapshot, *column, value)).collect();
+            let typed: Vec<String> = columns.iter().zip(&aliases).map(|(column, value)| typed(&into, &snapshot, *column, value)).collect();
             let files = format!("read_csv({}, {}) AS {} ({})", literal(location), options.join(", "), identifier("copy"), aliases.join(", "));
             format!("SELECT {} FROM {files}", typed.join(", "))
         }
         // Objects have their columns in any order.
         FileKind::Json => {
-            let snapshot = session.catalog();
-            let target = Target::find(session, table_name, &snapshot, "copy to")?;
-            let columns = insert::columns(&target, &names)?;
-            let name = |column: usize| identifier(target.definition.columns.field(column).name());
-            let columns: Vec<String> = columns.iter().map(|column| typed(&target, &snapshot, *column, &name(*column))).collect();
+            let columns = insert::columns(&into, &names)?;
+            let name = |column: usize| identifier(into.definition.columns.field(column).name());
+            let columns: Vec<String> = columns.iter().map(|column| typed(&into, &snapshot, *column, &name(*column))).collect();
             format!("SELECT {} FROM read_json({})", columns.join(", "), literal(location))
         }
         FileKind::Parquet => format!("SELECT * FROM read_parquet({})", literal(location)),
@@ -88,8 +92,8 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
 }
 
 /// A value of a file as the column takes it.
-fn typed(target: &Target, snapshot: &CatalogSnapshot, column: usize, value: &str) -> String {
-    match target.column_type(column, snapshot) {
+fn typed(into: &Target, snapshot: &CatalogSnapshot, column: usize, value: &str) -> String {
+    match into.column_type(column, snapshot) {
         Some(data_type) => format!("CAST({value} AS {data_type})"),
         None => value.to_owned(),
     }

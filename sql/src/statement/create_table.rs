@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::logical_expr::{self, LogicalPlan, Volatility};
 use datafusion::sql::sqlparser::ast::{
     self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, OnCommit, TableConstraint,
 };
@@ -22,7 +23,7 @@ use crate::catalog::{CatalogSnapshot, TableDefinition, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
-use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns, enforcing_query, type_name};
+use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns, enforcing_query, generating_query, type_name};
 use crate::planner::TARGET;
 use crate::response::Response;
 use crate::session::Session;
@@ -173,7 +174,7 @@ async fn define(
     let mut columns = create.columns.clone();
     let partition_columns = partition_columns(create, &mut columns)?;
     let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
-    let (mut defaults, mut checks) = (BTreeMap::new(), vec![]);
+    let (mut defaults, mut generated, mut checks) = (BTreeMap::new(), BTreeMap::new(), vec![]);
     for column in &columns {
         let column_name = folded(&column.name);
         if fields.iter().any(|field| *field.name() == column_name) {
@@ -191,8 +192,15 @@ async fn define(
                     let given = option.name.as_ref().or(check.name.as_ref()).map(folded);
                     checks.push((given.unwrap_or_else(|| format!("{name}_{column_name}_check")), check.expr.to_string()));
                 }
+                ColumnOption::Generated { generation_expr: Some(expression), .. } => {
+                    generated.insert(column_name.clone(), expression.to_string());
+                }
                 other => return Err(Error::unsupported(format!("the column option {other}"))),
             }
+        }
+        if defaults.contains_key(&column_name) && generated.contains_key(&column_name) {
+            let message = format!("both default and generation expression specified for column \"{column_name}\" of table \"{name}\"");
+            return Err(Error::classified(SqlState::SYNTAX_ERROR, message));
         }
         fields.push(field);
     }
@@ -213,6 +221,7 @@ async fn define(
         columns: Schema::new(fields),
         partition_columns,
         defaults,
+        generated,
         checks: distinct(checks),
         comment: create.comment.as_ref().map(|comment| match comment {
             ast::CommentDef::WithEq(text) | ast::CommentDef::WithoutEq(text) => text.clone(),
@@ -222,6 +231,37 @@ async fn define(
     type_defaults(&mut definition, snapshot);
     check_expressions(session, statement, snapshot, name, &definition).await?;
     Ok(definition)
+}
+
+/// What is generated is made of the columns of the same row, and is the same each time it is.
+fn check_generated(definition: &TableDefinition, rows: &LogicalPlan) -> Result<()> {
+    let wrong = |message: String| Err(Error::classified(SqlState::INVALID_OBJECT_DEFINITION, message));
+    for expression in rows.expressions().iter().filter(|_| matches!(rows, LogicalPlan::Projection(_))) {
+        let (_, name) = expression.qualified_name();
+        if !definition.generated.contains_key(&name) {
+            continue;
+        }
+        let is_generated = |column: &datafusion::common::Column| definition.generated.contains_key(&column.name);
+        if let Some(column) = expression.column_refs().into_iter().find(|column| is_generated(column)) {
+            return wrong(format!("cannot use generated column \"{}\" in column generation expression", column.name));
+        }
+        let has = |is: &dyn Fn(&logical_expr::Expr) -> bool| expression.exists(|expr| Ok(is(expr)));
+        let is_subquery = |expr: &logical_expr::Expr| {
+            use logical_expr::Expr as E;
+            matches!(expr, E::ScalarSubquery(_) | E::Exists(_) | E::InSubquery(_) | E::OuterReferenceColumn(..))
+        };
+        if has(&is_subquery)? {
+            return Err(Error::unsupported("a subquery in a column generation expression"));
+        }
+        let changes = |expr: &logical_expr::Expr| match expr {
+            logical_expr::Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
+            _ => false,
+        };
+        if has(&changes)? {
+            return wrong("generation expression is not immutable".into());
+        }
+    }
+    Ok(())
 }
 
 /// Gives defaults that are quoted texts the types of their columns.
@@ -264,7 +304,14 @@ pub(super) async fn check_expressions(
     let values = definition.columns.fields().iter().map(|field| format!("({})", modification.target.default(field.name())));
     let query = skeleton(&format!("SELECT {}", values.collect::<Vec<_>>().join(", ")))?;
     let row = modification.plan_query(query, &[]).await?.logical;
-    let row = cast_to_columns(row, definition, snapshot)?;
+    let mut row = cast_to_columns(row, definition, snapshot)?;
+    if let Some(query) = generating_query(definition, TARGET) {
+        let planned = modification.plan_part(as_table(row), skeleton(&query)?, &[]).await?;
+        check_generated(definition, &planned.logical)?;
+        row = cast_to_columns(planned.logical, definition, snapshot)?;
+        let analyzer = state.analyzer();
+        analyzer.execute_and_check(row.clone(), state.config_options(), |_, _| {})?;
+    }
     if let Some(query) = enforcing_query(name, definition, TARGET, Enforced::New) {
         let planned = modification.plan_part(as_table(row), skeleton(&query)?, &[]).await?;
         // Types are compared when a plan is analyzed.
@@ -325,6 +372,7 @@ async fn define_by_query(
         columns: Schema::new(fields),
         partition_columns,
         defaults: BTreeMap::new(),
+        generated: BTreeMap::new(),
         checks: BTreeMap::new(),
         comment: None,
         materialized: None,

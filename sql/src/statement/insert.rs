@@ -145,6 +145,7 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     if width < columns.len() && !insert.columns.is_empty() {
         return Err(Error::InsertWidth { more: "target columns", fewer: "expressions" });
     }
+    refuse_generated(target, insert, &columns[..width])?;
     let given = |index: usize| format!("\u{1}given {index}");
     let names = planned.logical.schema().iter().enumerate().map(|(index, (qualifier, field))| {
         logical_expr::Expr::Column(Column::from((qualifier, field))).alias(given(index))
@@ -162,6 +163,19 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     planned.logical = modification.assigned(all.logical, declared).await?;
     planned.tables.extend(all.tables);
     Ok(planned)
+}
+
+/// A column whose values are computed is given none, or DEFAULT.
+fn refuse_generated(target: &Target, insert: &Insert, columns: &[usize]) -> Result<()> {
+    let given = |index: usize| match insert.source.as_deref().map(|source| source.body.as_ref()) {
+        None => false,
+        Some(SetExpr::Values(values)) => values.rows.iter().any(|row| row.content.get(index).is_some_and(|value| !is_default(value))),
+        Some(_) => true,
+    };
+    for (_, column) in columns.iter().enumerate().filter(|(index, _)| given(*index)) {
+        target.refuse_generated(*column, |name| format!("cannot insert a non-DEFAULT value into column \"{name}\""))?;
+    }
+    Ok(())
 }
 
 /// The indexes of the columns that values are given for.

@@ -94,6 +94,10 @@ fn values(target: &Target, insert: &MergeInsertExpr) -> Result<BTreeMap<usize, E
     if row.content.len() < columns.len() && !insert.columns.is_empty() {
         return Err(Error::InsertWidth { more: "target columns", fewer: "expressions" });
     }
-    let given = columns.into_iter().zip(&row.content).filter(|(_, value)| !is_default(value));
-    Ok(given.map(|(column, value)| (column, value.clone())).collect())
+    let given: BTreeMap<usize, Expr> =
+        columns.into_iter().zip(&row.content).filter(|(_, value)| !is_default(value)).map(|(column, value)| (column, value.clone())).collect();
+    for column in given.keys() {
+        target.refuse_generated(*column, |name| format!("cannot insert a non-DEFAULT value into column \"{name}\""))?;
+    }
+    Ok(given)
 }

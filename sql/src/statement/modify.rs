@@ -23,11 +23,12 @@ use super::select::{self, Plan, Routed};
 use crate::catalog::{CatalogSnapshot, TableDefinition, TableKind};
 use crate::error::{Error, Result};
 use crate::parser::{self, Dialect, Statement};
-use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, identifier, type_name};
+use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, generating_query, identifier, type_name};
 use crate::planner::{self, PlannedQuery, TARGET};
 use crate::response::{Response, Rows};
 use crate::session::Session;
 use crate::session::tables::TableContents;
+use crate::sql_state::SqlState;
 
 /// How long an ALTER TABLE takes at most between its two steps.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -98,6 +99,21 @@ impl Target {
         }
     }
 
+    /// Fails for a column whose values are computed, with a sentence that is made of its name.
+    pub(super) fn refuse_generated(&self, index: usize, message: impl FnOnce(&str) -> String) -> Result<()> {
+        let name = self.definition.columns.field(index).name();
+        match self.definition.generated.contains_key(name) {
+            true => Err(Error::Classified {
+                sql_state: SqlState::GENERATED_ALWAYS,
+                message: message(name),
+                detail: Some(format!("Column \"{name}\" is a generated column.")),
+                hint: None,
+                position: None,
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// The default of a column, as SQL.
     pub(super) fn default(&self, column: &str) -> &str {
         self.definition.defaults.get(column).map_or("NULL", String::as_str)
@@ -156,9 +172,15 @@ impl Modification {
     async fn plan_with(
         &self,
         target: Option<Arc<dyn TableProvider>>,
-        query: ast::Statement,
+        mut query: ast::Statement,
         declared: &[Option<DataType>],
     ) -> Result<PlannedQuery> {
+        if let (Some(with), ast::Statement::Query(query)) = (&self.statement.with, &mut query) {
+            refuse_changes(with)?;
+            let mut all = ast::With::clone(with);
+            all.cte_tables.extend(query.with.take().map_or_else(Vec::new, |own| own.cte_tables));
+            query.with = Some(all);
+        }
         let (this, declared) = (self.clone(), declared.to_vec());
         planner::aside(self.statement.sql(), async move {
             let Self { session, statement, snapshot, .. } = &this;
@@ -176,7 +198,15 @@ impl Modification {
     /// The same for rows that may be in the table already.
     pub(super) async fn enforced(&self, rows: LogicalPlan, declared: &[Option<DataType>], which: Enforced) -> Result<LogicalPlan> {
         let rows = cast_to_columns(rows, &self.target.definition, &self.snapshot)?;
+        let rows = self.generated(rows, declared).await?;
         let Some(query) = enforcing_query(&self.target.name, &self.target.definition, TARGET, which) else { return Ok(rows) };
+        let planned = self.plan_part(as_table(rows), skeleton(&query)?, declared).await?;
+        cast_to_columns(planned.logical, &self.target.definition, &self.snapshot)
+    }
+
+    /// The same rows with the values of columns that are generated.
+    pub(super) async fn generated(&self, rows: LogicalPlan, declared: &[Option<DataType>]) -> Result<LogicalPlan> {
+        let Some(query) = generating_query(&self.target.definition, TARGET) else { return Ok(rows) };
         let planned = self.plan_part(as_table(rows), skeleton(&query)?, declared).await?;
         cast_to_columns(planned.logical, &self.target.definition, &self.snapshot)
     }
@@ -304,6 +334,15 @@ impl Modification {
             Err(Error::SerializationFailure) if can_repeat => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What is before a statement only reads.
+fn refuse_changes(with: &ast::With) -> Result<()> {
+    let changes = |cte: &ast::Cte| matches!(*cte.query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_));
+    match with.cte_tables.iter().any(changes) {
+        true => Err(Error::unsupported("a statement that changes rows within WITH")),
+        false => Ok(()),
     }
 }
 

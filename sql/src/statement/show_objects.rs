@@ -206,6 +206,9 @@ fn create_table(snapshot: &CatalogSnapshot, name: &str, definition: &TableDefini
         if let Some(default) = definition.defaults.get(field.name()) {
             column.push_str(&format!(" DEFAULT {default}"));
         }
+        if let Some(expression) = definition.generated.get(field.name()) {
+            column.push_str(&format!(" GENERATED ALWAYS AS ({expression}) STORED"));
+        }
         if !field.is_nullable() {
             column.push_str(" NOT NULL");
         }

@@ -208,6 +208,9 @@ pub(super) fn assignments(modification: &Modification, given: &[Assignment]) -> 
         let target = &modification.target;
         let name = column.0.last().and_then(|part| part.as_ident()).map_or_else(|| column.to_string(), folded);
         let index = target.column(&name)?;
+        if !is_default(value) {
+            target.refuse_generated(index, |name| format!("column \"{name}\" can only be updated to DEFAULT"))?;
+        }
         let value = match is_default(value) {
             true => parsed_expression(target.default(&name)).unwrap_or_else(planner::build::null),
             false => value.clone(),

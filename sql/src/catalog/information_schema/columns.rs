@@ -6,7 +6,7 @@ use super::{INFORMATION_SCHEMA, yes_or_no};
 use crate::catalog::TableKind;
 use crate::catalog::pg_catalog::data::relations_of;
 use crate::catalog::pg_catalog::format_type::format_type;
-use crate::catalog::pg_catalog::objects::{column_default, is_not_null};
+use crate::catalog::pg_catalog::objects::{column_default, generation_expression, is_not_null};
 use crate::catalog::pg_catalog::types::{ColumnType, TYPES, column_type, type_oid};
 use crate::catalog::pg_catalog::{PG_CATALOG, Rows, Source};
 
@@ -22,6 +22,8 @@ struct Column<'a> {
     ordinal: i64,
     column_type: ColumnType,
     default: Value,
+    /// Of a column whose values are computed.
+    generation: Option<String>,
     nullable: bool,
     updatable: bool,
 }
@@ -37,6 +39,7 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
                     ordinal,
                     column_type: ColumnType { oid: type_oid(column.type_name), modifier: -1, dimensions: 0 },
                     default: Value::Null,
+                    generation: None,
                     nullable: !column.not_null,
                     updatable: false,
                 };
@@ -44,7 +47,7 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
             }
         }
     }
-    for (schema, table) in source.snapshot.tables() {
+    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::MaterializedView) {
         for ((index, field), ordinal) in table.schema.fields().iter().enumerate().zip(1..) {
             let column = Column {
                 schema: &schema.name,
@@ -53,6 +56,7 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
                 ordinal,
                 column_type: column_type(field),
                 default: column_default(table, field.name()).into(),
+                generation: generation_expression(table, field.name()),
                 nullable: table.kind == TableKind::View || !is_not_null(table, index),
                 updatable: table.kind == TableKind::Table,
             };
@@ -91,7 +95,8 @@ fn push(rows: &mut Rows, source: &Source<'_>, column: &Column<'_>) {
         ("is_self_referencing", yes_or_no(false)),
         ("is_identity", yes_or_no(false)),
         ("identity_cycle", yes_or_no(false)),
-        ("is_generated", "NEVER".into()),
+        ("is_generated", if column.generation.is_some() { "ALWAYS" } else { "NEVER" }.into()),
+        ("generation_expression", column.generation.clone().into()),
         ("is_updatable", yes_or_no(column.updatable)),
     ]);
 }

@@ -108,6 +108,11 @@ pub fn column_default(table: &Table, column: &str) -> Option<String> {
     expr_to_sql(default).ok().map(|sql| sql.to_string())
 }
 
+/// What the values of a column are computed of, as SQL.
+pub fn generation_expression(table: &Table, column: &str) -> Option<String> {
+    table.definition.as_ref()?.generated.get(column).cloned()
+}
+
 /// The text of a view's query.
 pub fn view_definition(table: &Table) -> Option<String> {
     if !matches!(table.kind, TableKind::View | TableKind::MaterializedView) {

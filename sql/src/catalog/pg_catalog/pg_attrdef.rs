@@ -1,6 +1,6 @@
 //! `pg_attrdef`: defaults of columns.
 
-use super::objects::column_default;
+use super::objects::{column_default, generation_expression};
 use super::oids::{Part, part};
 use super::pg_attribute::number;
 use super::{Rows, Source};
@@ -8,7 +8,8 @@ use super::{Rows, Source};
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
     for (_, table) in source.snapshot.tables() {
         for (index, field) in table.schema.fields().iter().enumerate() {
-            if let Some(default) = column_default(table, field.name()) {
+            let default = column_default(table, field.name()).or_else(|| generation_expression(table, field.name()));
+            if let Some(default) = default {
                 rows.push(&[
                     ("oid", part(table.oid, Part::Default, index).into()),
                     ("adrelid", table.oid.into()),

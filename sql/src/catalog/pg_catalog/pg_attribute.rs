@@ -3,7 +3,7 @@
 use udfs::postgres::value::Value;
 
 use super::data::{Relation, relations_of};
-use super::objects::{Key, column_default, is_not_null, keys};
+use super::objects::{Key, column_default, generation_expression, is_not_null, keys};
 use super::types::{ColumnType, TYPES, column_type, is_array, type_oid};
 use super::{PG_CATALOG, Rows, Source, oids};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
@@ -31,6 +31,7 @@ struct Attribute<'a> {
     collation: Option<u32>,
     not_null: bool,
     has_default: bool,
+    is_generated: bool,
     /// Statistics are kept of tables only.
     statistics_target: i64,
 }
@@ -50,6 +51,7 @@ fn push_system_relation(rows: &mut Rows, relation: &Relation) {
                 collation: is_collatable.then_some(oids::C_COLLATION),
                 not_null: column.not_null,
                 has_default: false,
+                is_generated: false,
                 statistics_target: -1,
             },
         );
@@ -67,7 +69,8 @@ fn push_table(rows: &mut Rows, table: &Table) {
                 column_type: column_type(field),
                 collation: None,
                 not_null: table.kind != TableKind::View && is_not_null(table, index),
-                has_default: column_default(table, field.name()).is_some(),
+                has_default: column_default(table, field.name()).or_else(|| generation_expression(table, field.name())).is_some(),
+                is_generated: generation_expression(table, field.name()).is_some(),
                 statistics_target: -1,
             },
         );
@@ -87,6 +90,7 @@ fn push_index(rows: &mut Rows, table: &Table, key: &Key) {
                 collation: None,
                 not_null: false,
                 has_default: false,
+                is_generated: false,
                 statistics_target: -1,
             },
         );
@@ -110,6 +114,7 @@ fn push(rows: &mut Rows, attribute: &Attribute<'_>) {
         ("attstorage", pg_type.storage.as_str().into()),
         ("attnotnull", attribute.not_null.into()),
         ("atthasdef", attribute.has_default.into()),
+        ("attgenerated", if attribute.is_generated { "s" } else { "" }.into()),
         ("attislocal", true.into()),
         ("attcollation", attribute.collation.unwrap_or(pg_type.collation).into()),
     ]);
