@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 
 import arbalest
+import catalog
 import latency
 import memory
 import spill
@@ -16,7 +17,7 @@ import throughput
 import tpch
 import write
 
-PARTS = ["tpch", "latency", "throughput", "memory", "write", "spill"]
+PARTS = ["tpch", "latency", "throughput", "memory", "write", "catalog", "spill"]
 
 
 def main():
@@ -50,6 +51,8 @@ def main():
                 memory.measure(server, report)
             if "write" in parts:
                 write.measure(server, arguments, report)
+            if "catalog" in parts:
+                catalog.measure(server, report)
         if "spill" in parts:
             spill.measure(scale, flags, data_directory, report)
     return report

@@ -84,7 +84,10 @@ async fn writers_at_the_same_time_lose_nothing() {
     let server = Server::start::<&str>(&[]);
     let client = connect(server.postgres()).await;
     make_accounts(&client).await;
-    let conflicts = move_money(&[server.postgres()], 4, 10).await;
+    // The long form: 8 writers of as many transfers as asked for.
+    let transfers = std::env::var("ARBALEST_TEST_TRANSFERS").ok().and_then(|transfers| transfers.parse().ok());
+    let (writers, transfers) = transfers.map_or((4, 10), |transfers| (8, transfers));
+    let conflicts = move_money(&[server.postgres()], writers, transfers).await;
     assert!(conflicts > 0);
     assert_eq!(total(&client).await.as_deref(), Some(TOTAL));
     assert_eq!(value(&client, "SELECT count(*) FROM accounts").await.as_deref(), Some("10"));
