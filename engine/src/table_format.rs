@@ -45,6 +45,8 @@ pub struct TableFiles {
     pub partition_columns: Vec<(String, DataType)>,
     /// The files seen when the table was found.
     pub files: Vec<ObjectMeta>,
+    /// Whether these are all that the table has. Else the URLs are listed at each scan.
+    pub is_fixed: bool,
     pub options: FileOptions,
 }
 
@@ -60,12 +62,15 @@ pub struct FileOptions {
     /// Whether the first line of a CSV file names the columns. It does unless this says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
-    /// What stands for NULL in CSV files. The empty text does unless this is given.
+    /// What is written for NULL in CSV files; nothing unless this is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub null: Option<String>,
     /// The columns of CSV files are texts, whatever is in them.
     #[serde(default)]
     pub all_text: bool,
+    /// There are so many columns, whatever the files say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
 }
 
 impl TableFiles {
@@ -88,12 +93,16 @@ impl FileTable {
     /// be read or that contradicts another.
     pub async fn open(state: &SessionState, table: TableFiles) -> Result<Self> {
         let format = file_format(&table.file_name, &table.options);
-        let file_schema = schema::infer(state, format.as_ref(), &table).await?;
+        let file_schema = match table.options.width {
+            Some(width) => schema::of_texts(width),
+            None => schema::infer(state, format.as_ref(), &table).await?,
+        };
         Self::over(state, table, format, file_schema)
     }
 
-    /// Builds the table of files that have the columns of `schema`, which are not looked at.
-    pub fn with_schema(state: &SessionState, table: TableFiles, schema: SchemaRef) -> Result<Self> {
+    /// Builds the table of files that have the columns of `schema`. Fails for CSV files whose headers differ.
+    pub async fn with_schema(state: &SessionState, table: TableFiles, schema: SchemaRef) -> Result<Self> {
+        schema::check(state, &table).await?;
         let format = file_format(&table.file_name, &table.options);
         Self::over(state, table, format, schema)
     }
@@ -110,7 +119,8 @@ impl FileTable {
         let config = ListingTableConfig::new_with_multi_paths(table.urls.clone()).with_listing_options(options).with_schema(schema);
         let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
         let files = ListingTable::try_new(config)?.with_cache(cache);
-        let served = ServedFiles { table: files, urls: table.urls, suffix: table.file_name.suffix };
+        let only = table.is_fixed.then(|| table.files.into_iter().map(|file| file.location).collect());
+        let served = ServedFiles { table: files, urls: table.urls, suffix: table.file_name.suffix, only };
         Ok(Self { provider: Arc::new(served), bytes })
     }
 }
@@ -126,7 +136,6 @@ fn file_format(file_name: &FileName, options: &FileOptions) -> Arc<dyn FileForma
                 .with_delimiter(options.delimiter.unwrap_or(delimiter))
                 .with_quote(options.quote.unwrap_or(b'"'))
                 .with_escape(options.escape)
-                .with_null_regex(options.null.as_ref().map(|null| format!("^{}$", regex::escape(null))))
                 // A quoted value may hold a line break, and a file divided there would be read wrongly.
                 .with_newlines_in_values(true)
                 .with_file_compression_type(file_name.compression),

@@ -103,7 +103,7 @@ impl Server {
         let warehouse = tables::warehouse(config.warehouse.as_deref(), data_dir.path())?;
         let spill = scratch_dir.path();
         let sessions =
-            tables::open(&locations, &config.engine, local_bytes, spill, cluster, object_stores, store, warehouse).await?;
+            tables::open(&locations, &config.engine, local_bytes, spill, cluster, object_stores, store, warehouse, data_dir.path()).await?;
         let embedded = match embedded {
             Some(embedded) => {
                 metrics.add_source("scheduler", scheduler::metrics::render);

@@ -77,6 +77,7 @@ pub(crate) async fn open(
     object_stores: Arc<ObjectStores>,
     store: CatalogStore,
     warehouse: Url,
+    data_dir: &Path,
 ) -> Result<Arc<Sessions>, Error> {
     let config = EngineConfig {
         memory_bytes,
@@ -86,13 +87,20 @@ pub(crate) async fn open(
         object_stores,
     };
     let engine = Arc::new(Engine::new(config, Some(cluster))?);
-    let tables = open_locations(&engine, locations).await.map_err(Error::Tables)?;
+    let own_paths = own(data_dir, &warehouse);
+    let tables = open_locations(&engine, locations, &own_paths).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
     tokio::spawn(watch(Arc::downgrade(&catalog)));
-    let rules = LocationRules::new(locations, settings.private_urls);
+    let rules = LocationRules::new(locations, settings.export_dir.as_slice(), &own_paths, settings.private_urls);
     let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules };
     Ok(Sessions::new(config, engine, catalog))
+}
+
+/// What no statement may name, and no location has.
+fn own(data_dir: &Path, warehouse: &Url) -> Vec<PathBuf> {
+    let warehouse = (warehouse.scheme() == "file").then(|| warehouse.to_file_path().ok()).flatten();
+    std::iter::once(data_dir.to_owned()).chain(warehouse).collect()
 }
 
 /// Reads what other servers change, for as long as there is the catalog.

@@ -64,6 +64,8 @@ pub(crate) struct PlannedQuery {
     pub relations: Vec<u32>,
     /// The tables that can be written, as it reads them.
     pub tables: Vec<(u32, TableContents)>,
+    /// It reads what only another look can tell to be the same: files, tables of others, tables as they were.
+    pub is_momentary: bool,
 }
 
 /// A state for planning a statement of this session against `snapshot`, to be run in this process.
@@ -170,7 +172,7 @@ async fn plan_query_of(
         uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
     }
     let named = Box::pin(relations::plan(views, target, &in_place, in_place::Planning { session, state, snapshot, statement }, &query)).await?;
-    let Relations { sources, oids, tables, only_catalog } = named;
+    let Relations { sources, oids, tables, only_catalog, is_momentary } = named;
     let system_functions = is_postgres.then_some(system);
     let mut logical = parameters::plan(state, system_functions, query, declared, sources).await.map_err(fail)?;
     if uses.needs_finish() {
@@ -196,6 +198,7 @@ async fn plan_query_of(
         only_catalog: uses.only_catalog() || only_catalog,
         relations: oids,
         tables,
+        is_momentary,
     })
 }
 

@@ -227,7 +227,7 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
         S::Comment { .. } => "COMMENT",
         S::OptimizeTable { .. } => "OPTIMIZE",
         S::Vacuum(_) => "VACUUM",
-        S::Call(_) => "CALL",
+        S::Call(procedure) => call::command(procedure),
         _ => return None,
     })
 }

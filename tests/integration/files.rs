@@ -11,8 +11,7 @@ use crate::server::Server;
 #[tokio::test(flavor = "multi_thread")]
 async fn what_copy_writes_is_what_is_read() {
     let directory = TempDir::new().unwrap();
-    std::fs::write(directory.path().join("seed.csv"), "a\n1\n").unwrap();
-    let server = Server::start(&[data::path(directory.path())]);
+    let server = Server::start(&["--export-dir", &data::path(directory.path())]);
     let client = connect(server.postgres()).await;
     client
         .batch_execute(
@@ -83,7 +82,7 @@ async fn links_do_not_lead_out_of_a_location() {
     std::fs::write(outside.path().join("secret.csv"), "a\n1\n").unwrap();
     std::fs::create_dir(lake.path().join("directory")).unwrap();
     std::fs::write(lake.path().join("directory/x.csv"), "a\n1\n").unwrap();
-    let server = Server::start(&[data::path(lake.path())]);
+    let server = Server::start(&[data::path(lake.path()), "--export-dir".into(), data::path(lake.path())]);
     std::os::unix::fs::symlink(outside.path(), lake.path().join("link")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("secret.csv"), lake.path().join("directory/y.csv")).unwrap();
     let client = connect(server.postgres()).await;
@@ -142,4 +141,90 @@ async fn a_delta_table_is_read_as_its_log_says() {
     assert_eq!(column(&reader, &format!("SELECT b FROM \"{served}\" ORDER BY a")).await, ["two", "three"]);
     let error = reader.batch_execute(&format!("SELECT * FROM read_parquet('{table}')")).await.unwrap_err();
     assert!(error.as_db_error().unwrap().message().contains("Delta table"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_later_is_seen_and_what_must_not_be_is_not() {
+    let (lake, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let directory = lake.path().join("d");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("a.csv"), "a,b\n1,one\n").unwrap();
+    std::fs::write(directory.join("_unfinished.csv"), "a,b\n5,five\n").unwrap();
+    std::fs::write(outside.path().join("secret.csv"), "a,b\n7,secret\n").unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret.csv"), directory.join("_link.csv")).unwrap();
+    let server = Server::start(&[data::path(lake.path())]);
+    let client = connect(server.postgres()).await;
+    let path = data::path(&directory);
+    client.batch_execute(&format!("CREATE EXTERNAL TABLE e STORED AS CSV LOCATION '{path}'")).await.unwrap();
+    let queries = [format!("SELECT b FROM '{path}' ORDER BY a"), format!("SELECT b FROM '{path}/*.csv' ORDER BY a"), "SELECT b FROM e ORDER BY a".into()];
+    let mut prepared = vec![];
+    for query in &queries {
+        let query = client.prepare(query).await.unwrap();
+        assert_eq!(client.query(&query, &[]).await.unwrap().len(), 1);
+        prepared.push(query);
+    }
+    // Its server read the directory when it started, and reads it again.
+    assert_eq!(column(&client, "SELECT b FROM d").await, ["one"]);
+    std::fs::write(directory.join("b.csv"), "a,b\n2,two\n").unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    for query in &prepared {
+        let rows: Vec<String> = client.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(rows, ["one", "two"]);
+    }
+    // Columns go by their place, so that another order is another table.
+    std::fs::write(directory.join("c.csv"), "b,a\nthree,3\n").unwrap();
+    for query in &queries {
+        client.batch_execute(query).await.unwrap_err();
+    }
+    std::fs::remove_file(directory.join("c.csv")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret.csv"), directory.join("link.csv")).unwrap();
+    for query in &queries {
+        let error = client.batch_execute(query).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{query}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_are_written_where_they_may_be() {
+    let (lake, exports) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    std::fs::write(lake.path().join("x.csv"), "a\n1\n").unwrap();
+    let own = lake.path().join("own");
+    let server = Server::start(&[
+        data::path(lake.path()),
+        "--export-dir".into(),
+        data::path(exports.path()),
+        "--data-dir".into(),
+        data::path(&own),
+    ]);
+    let client = connect(server.postgres()).await;
+    client.batch_execute("CREATE TABLE t AS SELECT 1 AS a").await.unwrap();
+    for path in [lake.path().join("y.csv"), own.join("catalog.sqlite"), own.join("warehouse/y.csv")] {
+        for sql in [format!("COPY t TO '{}' (FORMAT csv)", data::path(&path)), format!("SELECT * FROM read_csv('{}')", data::path(&own.join("catalog.sqlite")))] {
+            let error = client.batch_execute(&sql).await.unwrap_err();
+            assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{sql}: {error}");
+        }
+    }
+    // A place that is none leaves the session as it is.
+    std::fs::create_dir(exports.path().join("directory")).unwrap();
+    let error = client.batch_execute(&format!("COPY t TO '{}' (FORMAT csv)", data::path(exports.path().join("directory")))).await.unwrap_err();
+    assert!(error.as_db_error().is_some(), "{error}");
+    let error = client.batch_execute(&format!("COPY (SELECT 1 AS a, 2 AS a) TO '{}'", data::path(exports.path().join("twice.json")))).await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::DUPLICATE_COLUMN), "{error}");
+    // Bytes, line breaks within values, and what stands for NULL.
+    let path = data::path(exports.path().join("values.csv"));
+    let sql = format!(
+        "CREATE TABLE v (i int, b bytea, s text); INSERT INTO v SELECT 1, '\\xdeadbeef', 'two' || chr(10) || 'lines, and more';
+         COPY v TO '{path}' (FORMAT csv, NULL 'NA'); CREATE TABLE w (i int, b bytea, s text); COPY w FROM '{path}' (FORMAT csv, NULL 'NA')"
+    );
+    client.batch_execute(&sql).await.unwrap();
+    assert_eq!(column(&client, "SELECT encode(b, 'hex') || i || s FROM w").await, ["deadbeef1two\nlines, and more"]);
+    std::fs::write(exports.path().join("na.csv"), "1,,NA\n2,,x\n3,,\n").unwrap();
+    let path = data::path(exports.path().join("na.csv"));
+    client.batch_execute(&format!("DELETE FROM w; COPY w (i, b, s) FROM '{path}' (FORMAT csv, NULL 'NA')")).await.unwrap();
+    assert_eq!(column(&client, "SELECT coalesce(s, 'null') FROM w ORDER BY i").await, ["null", "x", ""]);
+    // The next start finds the tables of the location, not those of the catalog.
+    drop(server);
+    let server = Server::start(&[data::path(lake.path()), "--data-dir".into(), data::path(&own)]);
+    let client = connect(server.postgres()).await;
+    assert_eq!(column(&client, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1").await, ["t", "v", "w", "x"]);
 }

@@ -287,6 +287,28 @@ async fn columns_that_change_meanwhile_are_a_conflict() {
     assert_eq!(value(&one, "SELECT (SELECT count(*) FROM t) + (SELECT count(*) FROM u)").await.as_deref(), Some("0"));
 }
 
+/// Who puts rows in the place of all others must have seen all others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_replaces_all_rows_replaces_what_came_meanwhile() {
+    let server = Server::start::<&str>(&[]);
+    let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
+    one.batch_execute("CREATE TABLE b (a int); CREATE MATERIALIZED VIEW m AS SELECT a FROM b; INSERT INTO b VALUES (1), (2)").await.unwrap();
+    one.batch_execute("BEGIN; REFRESH MATERIALIZED VIEW m").await.unwrap();
+    other.batch_execute("REFRESH MATERIALIZED VIEW m").await.unwrap();
+    let error = one.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+    assert_eq!(column(&one, "SELECT a FROM m ORDER BY a").await, ["1", "2"]);
+    // Statements of their own are run again.
+    let refresh = |client: Client| async move {
+        for _ in 0..5 {
+            client.batch_execute("REFRESH MATERIALIZED VIEW m").await.unwrap();
+        }
+    };
+    tokio::join!(refresh(one), refresh(other));
+    let client = connect(server.postgres()).await;
+    assert_eq!(column(&client, "SELECT a FROM m ORDER BY a").await, ["1", "2"]);
+}
+
 /// A client that goes away in a block leaves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_in_a_block_leaves_no_files() {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::arrow::csv::reader::Format;
-use datafusion::arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::execution::session_state::SessionState;
@@ -26,10 +26,8 @@ pub(super) async fn infer(state: &SessionState, format: &dyn FileFormat, table: 
     // Text has no types of its own, so that all files together decide them.
     let schema = match table.file_name.kind {
         FileKind::Json => infer_text(state, format, table, &store).await?,
-        FileKind::Csv { delimiter } => {
-            if table.options.header.unwrap_or(true) {
-                check_headers(table, table.options.delimiter.unwrap_or(delimiter), &store).await?;
-            }
+        FileKind::Csv { .. } => {
+            check(state, table).await?;
             match infer_text(state, format, table, &store).await? {
                 schema if table.options.all_text => as_texts(&schema),
                 schema => schema,
@@ -38,6 +36,23 @@ pub(super) async fn infer(state: &SessionState, format: &dyn FileFormat, table: 
         _ => merge(&infer_files(state, format, table, &store).await?)?,
     };
     without_partition_columns(schema, table)
+}
+
+/// Columns of CSV files that nobody has looked at.
+pub(super) fn of_texts(width: usize) -> SchemaRef {
+    let field = |number: usize| Field::new(format!("column_{}", number + 1), DataType::Utf8, true);
+    Arc::new(Schema::new((0..width).map(field).collect::<Vec<_>>()))
+}
+
+/// Fails for CSV files of which the headers differ.
+pub(super) async fn check(state: &SessionState, table: &TableFiles) -> Result<()> {
+    match table.file_name.kind {
+        FileKind::Csv { delimiter } if table.options.header.unwrap_or(true) => {
+            let store = state.runtime_env().object_store(table.url().object_store())?;
+            check_headers(table, table.options.delimiter.unwrap_or(delimiter), &store).await
+        }
+        _ => Ok(()),
+    }
 }
 
 fn as_texts(schema: &Schema) -> SchemaRef {
@@ -189,7 +204,6 @@ fn display_location(base: &str, file: &ObjectMeta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::datatypes::Field;
 
     fn schema(fields: &[(&str, DataType, bool)]) -> SchemaRef {
         Arc::new(Schema::new(fields.iter().map(|(n, t, null)| Field::new(*n, t.clone(), *null)).collect::<Vec<_>>()))

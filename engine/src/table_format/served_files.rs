@@ -1,26 +1,60 @@
 //! A table over files that says when they are gone. DataFusion takes a location without files for an empty table.
 
+use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{ScanArgs, ScanResult, Session, TableProvider};
 use datafusion::common::{Constraints, DataFusionError, Statistics};
-use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
+use datafusion::datasource::listing::{ListingTable, ListingTableUrl, PartitionedFile};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use futures::StreamExt;
+use object_store::path::Path;
 
 #[derive(Debug)]
 pub(super) struct ServedFiles {
     pub table: ListingTable,
     pub urls: Vec<ListingTableUrl>,
     pub suffix: String,
+    /// The only files that it has, if they are known.
+    pub only: Option<HashSet<Path>>,
 }
 
 impl ServedFiles {
+    /// Writers leave `_SUCCESS`, `.crc` and `_temporary` behind, and files may have come since they were looked at.
+    fn has(&self, path: &Path) -> bool {
+        let below = self.urls.iter().find_map(|url| Some(url.strip_prefix(path)?.map(str::to_owned).collect::<Vec<_>>()));
+        let is_hidden = below.is_some_and(|parts| parts.iter().any(|part| part.starts_with(['_', '.'])));
+        !is_hidden && self.only.as_ref().is_none_or(|only| only.contains(path))
+    }
+
+    /// `plan` without the files that the table does not have.
+    fn visible(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return Ok(plan) };
+        let source: &dyn Any = scan.data_source().as_ref();
+        let Some(config) = source.downcast_ref::<FileScanConfig>() else { return Ok(plan) };
+        let is_visible = |file: &PartitionedFile| self.has(&file.object_meta.location);
+        if config.file_groups.iter().all(|group| group.files().iter().all(is_visible)) {
+            return Ok(plan);
+        }
+        let keep = |group: &FileGroup| FileGroup::new(group.files().iter().filter(|file| is_visible(file)).cloned().collect());
+        let groups: Vec<FileGroup> = config.file_groups.iter().map(keep).filter(|group| !group.is_empty()).collect();
+        if groups.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(plan.schema())));
+        }
+        // What was counted were all files.
+        let unknown = Statistics::new_unknown(config.file_source().table_schema().table_schema());
+        let config = FileScanConfigBuilder::from(config.clone()).with_file_groups(groups).with_statistics(unknown).build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
     /// A scan is empty when filters leave no partition, or when there are no files.
     async fn check(&self, state: &dyn Session, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
         if !plan.is::<EmptyExec>() {
@@ -71,12 +105,12 @@ impl TableProvider for ServedFiles {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.table.scan(state, projection, filters, limit).await?;
         self.check(state, &plan).await?;
-        Ok(plan)
+        self.visible(plan)
     }
 
     async fn scan_with_args<'a>(&self, state: &dyn Session, args: ScanArgs<'a>) -> Result<ScanResult> {
         let result = self.table.scan_with_args(state, args).await?;
         self.check(state, result.plan()).await?;
-        Ok(result)
+        Ok(ScanResult::new(self.visible(Arc::clone(result.plan()))?))
     }
 }

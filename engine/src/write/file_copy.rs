@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::csv;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::FileWriter as ArrowFileWriter;
 use datafusion::arrow::json::LineDelimitedWriter;
@@ -43,13 +44,15 @@ pub async fn write_file<E: From<Error>>(
     let mut encoder = Encoder::new(kind, options, &schema)?;
     let mut output = BufWriter::with_capacity(store, path, PART_BYTES).with_max_concurrency(PARTS_MAX);
     let written = write(&mut encoder, &mut output, &mut rows).await;
-    if written.is_err() {
+    let Ok(count) = written else {
         // Nothing is there before all is: what cannot be taken back is not seen.
         if let Err(error) = output.abort().await {
             tracing::debug!(%url, %error, "a file that was not completed was not given up");
         }
-    }
-    written
+        return written;
+    };
+    output.shutdown().await.map_err(|error| Error::from(DataFusionError::from(error)))?;
+    Ok(count)
 }
 
 async fn write<E: From<Error>>(
@@ -67,7 +70,6 @@ async fn write<E: From<Error>>(
         }
     }
     output.put(encoder.finish()?).await.map_err(failed)?;
-    output.shutdown().await.map_err(|error| Error::from(DataFusionError::from(error)))?;
     Ok(count)
 }
 
@@ -127,7 +129,7 @@ impl Encoder {
             }
             Self::Json => {
                 let mut writer = LineDelimitedWriter::new(vec![]);
-                writer.write(rows)?;
+                writer.write(&with_readable_bytes(rows)?)?;
                 writer.finish()?;
                 writer.into_inner().into()
             }
@@ -157,6 +159,26 @@ impl Encoder {
 
 fn csv_bytes(builder: &csv::WriterBuilder, header: bool, rows: &RecordBatch) -> Result<Bytes, ArrowError> {
     let mut writer = builder.clone().with_header(header).build(vec![]);
-    writer.write(rows)?;
+    writer.write(&with_readable_bytes(rows)?)?;
     Ok(writer.into_inner().into())
+}
+
+/// Bytes as PostgreSQL writes them in texts: `\xdeadbeef`.
+fn with_readable_bytes(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let is_bytes = |data_type: &DataType| matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
+    if !rows.schema().fields().iter().any(|field| is_bytes(field.data_type())) {
+        return Ok(rows.clone());
+    }
+    let text = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
+        if !is_bytes(column.data_type()) {
+            return Ok(Arc::clone(column));
+        }
+        let bytes = cast(column, &DataType::Binary)?;
+        let hex = |bytes: &[u8]| bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"));
+        Ok(Arc::new(bytes.as_binary::<i32>().iter().map(|bytes| bytes.map(hex)).collect::<StringArray>()))
+    };
+    let columns = rows.columns().iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let field = |(field, column): (&FieldRef, &ArrayRef)| field.as_ref().clone().with_data_type(column.data_type().clone());
+    let fields: Vec<Field> = rows.schema().fields().iter().zip(&columns).map(field).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }

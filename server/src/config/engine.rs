@@ -24,6 +24,8 @@ pub struct EngineSettings {
     pub secrets: Secrets,
     /// Of remote files, kept in memory.
     pub cache_bytes: u64,
+    /// A directory in which statements may write files.
+    pub export_dir: Option<PathBuf>,
     /// Whether statements may name HTTP URLs of this machine or its own network.
     pub private_urls: bool,
     /// The cluster to use instead of the embedded scheduler and executor.
@@ -69,6 +71,10 @@ pub(super) struct EngineOptions {
     #[arg(long, value_name = "FILE", value_parser = Secrets::read)]
     secrets: Option<Secrets>,
 
+    /// Directory in which COPY … TO may write files; they may be read too
+    #[arg(long, value_name = "DIR")]
+    export_dir: Option<PathBuf>,
+
     /// Let statements read URLs of this machine and of private networks
     #[arg(long)]
     allow_private_urls: bool,
@@ -95,6 +101,7 @@ impl EngineOptions {
             local_bytes_max,
             secrets: self.secrets.unwrap_or_default(),
             cache_bytes: self.cache_memory.map_or_else(|| default_cache_bytes(memory_bytes), |ByteSize(bytes)| bytes),
+            export_dir: self.export_dir,
             private_urls: self.allow_private_urls,
             scheduler: self.scheduler,
         }

@@ -52,21 +52,22 @@ impl FoundTable {
     }
 }
 
-/// Finds and opens the tables of all `locations`, before there is a session to do it for.
-pub async fn open_locations(engine: &Engine, locations: &[String]) -> Result<Vec<FoundTable>> {
+/// Finds and opens the tables of all `locations`, before there is a session to do it for. What is below `own` is none.
+pub async fn open_locations(engine: &Engine, locations: &[String], own: &[PathBuf]) -> Result<Vec<FoundTable>> {
+    let rules = LocationRules::new(&[], &[], own, false);
     let state = engine.local_state(Arc::new(MemoryCatalogProviderList::new()), |_| {});
     let mut tables = Vec::new();
     for location in locations {
-        tables.extend(open_location(engine, &state, location).await?);
+        tables.extend(open_location(engine, &state, &rules, location).await?);
     }
     Ok(tables)
 }
 
 /// Finds and opens the tables of a location. Fails with a sentence that names what is missing or broken.
-async fn open_location(engine: &Engine, state: &SessionState, location: &str) -> Result<Vec<FoundTable>> {
+async fn open_location(engine: &Engine, state: &SessionState, rules: &LocationRules, location: &str) -> Result<Vec<FoundTable>> {
     let mut tables = Vec::new();
     for url in expand(state, location).await? {
-        tables.extend(listing::list(state, &url, location).await?);
+        tables.extend(listing::list(state, rules, &url, location).await?);
     }
     if tables.is_empty() {
         return Err(error(location, format!("holds no file that can be served; known are {}", FileName::SUFFIXES)));
@@ -120,6 +121,8 @@ fn expand_path(location: &str, path: PathBuf) -> Result<Vec<ListingTableUrl>> {
         let matches = glob::glob(&pattern).map_err(|e| error(location, format!("is not a valid pattern: {e}")))?;
         let mut paths: Vec<PathBuf> =
             matches.collect::<Result<_, _>>().map_err(|e| error(location, format!("cannot be listed: {e}")))?;
+        // A pattern does not mean what writers leave behind.
+        paths.retain(|path| file_name(path).is_some_and(|name| !name.starts_with(['_', '.'])));
         paths.retain(|path| path.is_dir() || file_name(path).is_some_and(|name| FileName::parse(&name).is_some()));
         if paths.is_empty() {
             return Err(error(location, "matches no file that can be served"));

@@ -203,6 +203,9 @@ fn by_words(message: &str, otherwise: SqlState, position: Option<usize>) -> Erro
     if has("requested range was invalid") || has("failed to fetch metadata for file") {
         return at(SqlState::DATA_CORRUPTED, format!("a file cannot be read: {message}"), position);
     }
+    if has("incorrect number of fields") {
+        return at(SqlState::BAD_COPY_FILE_FORMAT, format!("a CSV file has {message}"), position);
+    }
     let sql_state = if has("overflow") || has("out of range") || has("can't cast value") || has("too large to store") || has("outside the range") {
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE
     } else if has("error parsing timestamp") || has("error parsing date") || has("cannot cast string") && (has("date") || has("time") || has("interval")) {

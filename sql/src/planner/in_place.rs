@@ -24,7 +24,7 @@ use engine::{DeltaScan, HistoryEntry, Moment, TableChanges};
 
 use super::context::resolve;
 use super::output_names::folded;
-use crate::catalog::location::files::{Located, locate};
+use crate::catalog::location::files::{Located, locate, open_delta};
 use crate::catalog::location::options::file_options;
 use crate::catalog::{CatalogSnapshot, Table, TableDefinition};
 use crate::error::{Error, Result};
@@ -131,10 +131,12 @@ fn files(function: &str, kind: Option<FileKind>, args: &[FunctionArg]) -> Result
         message: format!("{function} takes a location, as a text, and options such as header => false"),
     };
     let literal = |arg: &FunctionArgExpr| match arg {
-        FunctionArgExpr::Expr(Expr::Value(value)) => Some(match &value.value {
-            Value::SingleQuotedString(text) => text.clone(),
-            other => other.to_string(),
-        }),
+        FunctionArgExpr::Expr(Expr::Value(value)) => match &value.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text.clone()),
+            Value::DollarQuotedString(text) => Some(text.value.clone()),
+            Value::Number(..) | Value::Boolean(_) => Some(value.to_string()),
+            _ => None,
+        },
         _ => None,
     };
     let Some((FunctionArg::Unnamed(location), options)) = args.split_first() else { return Err(wrong()) };
@@ -184,7 +186,7 @@ pub(super) async fn plan(planning: Planning<'_>, relation: &InPlace) -> Result<(
             let sessions = planning.session.sessions();
             match locate(planning.state, &sessions.config.locations, location, *kind).await? {
                 Located::Delta(url) => {
-                    let version = sessions.engine.tables().latest(&url).await?;
+                    let version = open_delta(&sessions.engine, &sessions.config.locations, &url, location).await?;
                     Ok((None, Arc::new(DeltaScan::new(version, &TableChanges::default())?)))
                 }
                 Located::Files(files) => {

@@ -37,6 +37,8 @@ pub(super) struct Relations {
     pub(super) tables: Vec<(u32, TableContents)>,
     /// There are views, and neither they nor the statement read anything but system tables.
     pub(super) only_catalog: bool,
+    /// See [`PlannedQuery::is_momentary`].
+    pub(super) is_momentary: bool,
 }
 
 /// Plans what `query` names, which is itself that of the last of the views `within`. `target` is what [`TARGET`] names, and
@@ -50,7 +52,7 @@ pub(super) async fn plan(
 ) -> Result<Relations> {
     let Planning { session, state, snapshot, .. } = planning;
     let statement = DataFusionStatement::Statement(Box::new(query.clone()));
-    let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true };
+    let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true, is_momentary: !in_place.is_empty() };
     for reference in state.resolve_table_references(&statement)? {
         let resolved = resolve(state, reference);
         if let (Some(target), TARGET) = (target, &*resolved.table) {
@@ -81,6 +83,7 @@ pub(super) async fn plan(
             }
             Some(Definition::External(definition)) => {
                 named.only_catalog = false;
+                named.is_momentary = true;
                 let provider = definition.open(&session.sessions().engine, state, &session.sessions().config.locations).await?;
                 named.sources.insert(resolved, provider_as_source(provider));
                 continue;
@@ -88,6 +91,7 @@ pub(super) async fn plan(
             _ => {
                 named.only_catalog = false;
                 if let Some(url) = &table.delta {
+                    named.is_momentary = true;
                     let version = session.sessions().engine.tables().latest(url).await?;
                     let scan = DeltaScan::new(version, &TableChanges::default())?;
                     named.sources.insert(resolved, provider_as_source(Arc::new(scan)));
@@ -106,6 +110,7 @@ pub(super) async fn plan(
         }
         let planned = plan_view_of(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
         named.only_catalog &= planned.only_catalog;
+        named.is_momentary |= planned.is_momentary;
         named.tables.extend(planned.tables);
         let source = provider_as_source(Arc::new(ViewTable::new(planned.logical, Some(view.query.clone()))));
         named.sources.insert(resolved, source);

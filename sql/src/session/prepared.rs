@@ -1,9 +1,11 @@
 //! A planned statement, ready to run any number of times.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
+use parking_lot::Mutex;
 
 use crate::parser::Statement;
 use crate::session::tables::TableContents;
@@ -35,6 +37,14 @@ pub(crate) struct QueryPlan {
     pub only_catalog: bool,
     /// See [`crate::planner::PlannedQuery::tables`].
     pub tables: Vec<(u32, TableContents)>,
+    /// When it was made, until it is used, if it is good for that moment only: see
+    /// [`crate::planner::PlannedQuery::is_momentary`].
+    pub moment: Option<Arc<Mutex<Option<Instant>>>>,
+}
+
+/// The moment that a plan is good for which is good for one only.
+pub(crate) fn moment(is_momentary: bool) -> Option<Arc<Mutex<Option<Instant>>>> {
+    is_momentary.then(|| Arc::new(Mutex::new(Some(Instant::now()))))
 }
 
 /// The table column that a result column is.

@@ -50,7 +50,8 @@ impl Temporary {
             }
             match object.dropped {
                 true => self.objects.remove(&object.oid),
-                false => self.objects.insert(object.oid, object.clone()),
+                // One that is there has a version, so that dropping it is a change.
+                false => self.objects.insert(object.oid, Object { version: 1, ..object.clone() }),
             };
         }
         self.last = None;

@@ -141,6 +141,13 @@ impl Transaction {
         }
     }
 
+    /// The block looks at a table anew: it is another one now.
+    pub(crate) fn forget(&mut self, oid: u32) {
+        if let Some(block) = &mut self.block {
+            block.tables.remove(&oid);
+        }
+    }
+
     /// Changes a table of the block, which was `before`.
     pub(super) fn change_table(&mut self, oid: u32, before: &TableContents, changes: TableChanges) {
         if let Some(block) = &mut self.block {

@@ -13,6 +13,15 @@ use crate::parser::dialect::{REFRESH_MATERIALIZED_VIEW, RESTORE_TABLE};
 use crate::response::Response;
 use crate::session::Session;
 
+/// The statement that a call is another spelling of.
+pub(super) fn command(call: &Function) -> &'static str {
+    match call.name.0.as_slice() {
+        [ObjectNamePart::Identifier(name)] if folded(name) == REFRESH_MATERIALIZED_VIEW => "REFRESH MATERIALIZED VIEW",
+        [ObjectNamePart::Identifier(name)] if folded(name) == RESTORE_TABLE => "RESTORE TABLE",
+        _ => "CALL",
+    }
+}
+
 pub(super) async fn call(session: &Arc<Session>, statement: &Statement, call: &Function) -> Result<Response> {
     let undefined = || Error::UndefinedFunction { signature: call.name.to_string(), hint: None, position: None };
     let [ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return Err(undefined()) };

@@ -60,15 +60,21 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
         FileKind::Csv { delimiter } => {
             let columns = insert::columns(&into, &names)?;
             let mut options = vec![
-                "all_text => true".to_owned(),
+                format!("columns => {}", columns.len()),
                 format!("header => {}", given.header),
                 format!("delimiter => {}", literal(&char_of(given.delimiter, delimiter))),
             ];
             options.extend(given.quote.map(|quote| format!("quote => {}", literal(&quote.to_string()))));
             options.extend(given.escape.filter(|escape| Some(*escape) != given.quote.or(Some('"'))).map(|escape| format!("escape => {}", literal(&escape.to_string()))));
-            options.extend(given.null.as_ref().filter(|null| !null.is_empty()).map(|null| format!("null => {}", literal(null))));
             let aliases: Vec<String> = (0..columns.len()).map(column_name).collect();
-            let typed: Vec<String> = columns.iter().zip(&aliases).map(|(column, value)| typed(&into, &snapshot, *column, value)).collect();
+            // The reader takes what is empty for NULL.
+            let null = given.null.as_ref().filter(|null| !null.is_empty());
+            let value = |value: &String| match null {
+                Some(null) => format!("NULLIF(COALESCE({value}, ''), {})", literal(null)),
+                None => value.clone(),
+            };
+            let typed: Vec<String> =
+                columns.iter().zip(&aliases).map(|(column, name)| typed(&into, &snapshot, *column, &value(name))).collect();
             let files = format!("read_csv({}, {}) AS {} ({})", literal(location), options.join(", "), identifier("copy"), aliases.join(", "));
             format!("SELECT {} FROM {files}", typed.join(", "))
         }
@@ -93,6 +99,9 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
 
 /// A value of a file as the column takes it.
 fn typed(into: &Target, snapshot: &CatalogSnapshot, column: usize, value: &str) -> String {
+    if into.definition.columns.field(column).data_type().is_binary() {
+        return format!("CASE WHEN {value} LIKE '\\\\x%' THEN decode(substr({value}, 3), 'hex') ELSE CAST({value} AS bytea) END");
+    }
     match into.column_type(column, snapshot) {
         Some(data_type) => format!("CAST({value} AS {data_type})"),
         None => value.to_owned(),

@@ -13,7 +13,7 @@ use crate::planner;
 use crate::response::{CopyFormat, CopyOptions, Response};
 use crate::planner::output_names::folded;
 use crate::session::Session;
-use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
+use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan, moment};
 
 pub(super) async fn prepare(
     session: &Arc<Session>,
@@ -36,6 +36,7 @@ pub(super) async fn prepare(
             catalog_version: planned.catalog_version,
             only_catalog: planned.only_catalog,
             tables: planned.tables,
+            moment: moment(planned.is_momentary),
         }),
         // The rows travel as copy data, so that Describe answers NoData.
         schema: None,

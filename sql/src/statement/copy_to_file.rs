@@ -1,5 +1,6 @@
 //! `COPY … TO 'file'`: the rows of a query become a file at a location.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
@@ -41,10 +42,15 @@ pub(super) async fn execute(
     if url.path().ends_with('/') {
         in_directory(&mut url, kind);
     }
-    let options = given.file_options()?;
+    let options = given.file_options(kind)?;
     let query = query_of(prepared.statement())?;
     let rows = select::rows(session, prepared, Arc::new(query), parameters).await?;
-    let (schema, stores) = (Arc::clone(rows.schema()), session.sessions().engine.object_stores());
+    let schema = Arc::clone(rows.schema());
+    let mut names = HashSet::new();
+    if let Some(twice) = schema.fields().iter().find(|field| !names.insert(field.name())) {
+        return Err(Error::DuplicateColumn { name: twice.name().clone() });
+    }
+    let stores = session.sessions().engine.object_stores();
     let rows = write_file(stores, &url, kind, &options, schema, rows).await?;
     Ok(Response::Command { tag: "COPY".into(), rows: Some(rows) })
 }
@@ -62,7 +68,14 @@ fn in_directory(url: &mut Url, kind: FileKind) {
 }
 
 impl Given {
-    fn file_options(&self) -> Result<FileOptions> {
+    fn file_options(&self, kind: FileKind) -> Result<FileOptions> {
+        if let FileKind::Csv { delimiter } = kind {
+            let (delimiter, quote) = (self.delimiter.unwrap_or(char::from(delimiter)), self.quote.unwrap_or('"'));
+            if matches!(delimiter, '\n' | '\r') || delimiter == quote {
+                let message = "COPY delimiter must be different from the quote and no line break".into();
+                return Err(Error::InvalidParameterValue { message });
+            }
+        }
         let byte = |what: &str, value: Option<char>| match value.map(u8::try_from) {
             None => Ok(None),
             Some(Ok(byte)) if byte.is_ascii() => Ok(Some(byte)),
@@ -75,6 +88,7 @@ impl Given {
             header: Some(self.header),
             null: self.null.clone(),
             all_text: false,
+            width: None,
         })
     }
 }

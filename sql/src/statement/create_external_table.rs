@@ -10,7 +10,7 @@ use engine::table_format::{FileTable, TableFiles};
 use super::create_table::field;
 use super::names::{folded, new_relation, parent};
 use super::{command, skipped};
-use crate::catalog::location::files::{Located, directory, locate, urls};
+use crate::catalog::location::files::{Located, directory, locate, open_delta, urls};
 use crate::catalog::location::options::{file_kind, file_options};
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::{CatalogSnapshot, DELTA, ExternalTableDefinition};
@@ -98,7 +98,7 @@ async fn define(
             if !given.is_empty() || !create.columns.is_empty() {
                 return Err(Error::unsupported("columns or options of a Delta table, which has its own,"));
             }
-            let version = session.sessions().engine.tables().latest(&url).await?;
+            let version = open_delta(&session.sessions().engine, rules, &url, &location).await?;
             let columns = version.schema().as_ref().clone();
             Ok(definition(DELTA, String::new(), file_options([])?, columns, version.partition_columns.clone()))
         }

@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::response::Response;
 use crate::session::Session;
+use crate::session::temporary::is_temporary;
+use crate::sql_state::SqlState;
 
 pub(super) async fn create_materialized_view(session: &Arc<Session>, statement: &Statement, view: &CreateView) -> Result<Response> {
     if view.or_replace || view.temporary {
@@ -18,6 +20,10 @@ pub(super) async fn create_materialized_view(session: &Arc<Session>, statement: 
     }
     let snapshot = session.catalog();
     let definition = define(session, &snapshot, view).await?;
+    if definition.depends_on.iter().filter_map(|oid| snapshot.object(*oid)).any(|object| is_temporary(object)) {
+        let message = "materialized views must not use temporary tables or views";
+        return Err(Error::classified(SqlState::FEATURE_NOT_SUPPORTED, message));
+    }
     let column = |column: &datafusion::sql::sqlparser::ast::ViewColumnDef| ColumnDef {
         name: column.name.clone(),
         data_type: DataType::Unspecified,

@@ -18,7 +18,7 @@ use super::insert::parsed_expression;
 use super::modify::{Modification, Target, select_of, skeleton};
 use super::names::{folded, new_relation, parent, temporary_relation};
 use super::{command, skipped};
-use crate::catalog::object::{Change, Definition};
+use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::{CatalogSnapshot, TableDefinition, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
@@ -151,16 +151,24 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
         let Some(existing) = snapshot.schema(schema).and_then(|schema| schema.tables.get(name)) else {
             return Ok(made.into_iter().chain([new]).collect());
         };
-        let object = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::Table(_)));
+        let is_table = |object: &&Arc<Object>| matches!(&object.definition, Definition::Table(table) if table.materialized.is_none());
+        let object = snapshot.object(existing.oid).filter(is_table);
         match object {
-            Some(object) if create.or_replace => Ok(vec![Change::drop(object), new]),
+            // What reads the table goes on to read it.
+            Some(object) if create.or_replace => {
+                Ok(vec![Change::alter(object, |object| object.definition = Definition::Table(definition.clone()))])
+            }
             None if create.or_replace => {
                 Err(Error::WrongRelation { name: name.to_owned(), expected: "table that can be replaced", hint: None })
             }
             _ => Err(Error::DuplicateRelation { name: name.to_owned() }),
         }
     });
-    session.uncancelled(published).await
+    session.uncancelled(published).await?;
+    if let Some(replaced) = session.catalog().schema(schema).and_then(|schema| schema.tables.get(name)) {
+        session.transaction(|transaction| transaction.forget(replaced.oid));
+    }
+    Ok(())
 }
 
 /// A table of the columns that are given.

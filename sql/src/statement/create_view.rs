@@ -92,7 +92,12 @@ pub(super) async fn define(session: &Arc<Session>, snapshot: &Arc<CatalogSnapsho
     if !planned.parameter_types.is_empty() {
         return Err(Error::UndefinedParameter { number: 1 });
     }
-    let search_path = session.lookup_path();
+    let reads_own = |oid: &u32| snapshot.object(*oid).is_some_and(|object| is_temporary(object));
+    // What others read must not be what a session has under the same name.
+    let search_path = match create.temporary || planned.relations.iter().any(reads_own) {
+        true => session.lookup_path(),
+        false => session.search_path(),
+    };
     Ok(ViewDefinition {
         query,
         dialect: session.dialect(),

@@ -1,12 +1,13 @@
 //! `INSERT`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{self, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{self, Expr, Ident, Insert, ObjectName, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, TableObject};
+use datafusion::sql::sqlparser::ast::{self, BinaryOperator, Expr, Ident, Insert, ObjectName, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, TableObject};
 use engine::{Operation, TableChanges};
 
 use super::modify::{ATTEMPTS_MAX, Modification, Target, is_default, skeleton, typed};
@@ -20,7 +21,7 @@ use crate::planner::{self, PlannedQuery, TARGET};
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::tables::pin_tables;
-use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
+use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan, moment};
 
 pub(super) async fn prepare(
     session: &Arc<Session>,
@@ -44,6 +45,7 @@ pub(super) async fn prepare(
             catalog_version: planned.catalog_version,
             only_catalog: false,
             tables: planned.tables,
+            moment: moment(planned.is_momentary),
         }),
         schema,
         origins,
@@ -70,7 +72,11 @@ pub(super) async fn execute(
         };
         let written = modification.write(planner::bind(&logical, &types, parameters)?).await?;
         let removed = match insert.overwrite {
-            true => contents.scan(&modification.target.definition)?.files().cloned().collect(),
+            true => {
+                let scan = contents.scan(&modification.target.definition)?;
+                let is_replaced = replaced(&modification.target, insert, &contents.version.partition_columns)?;
+                scan.files().filter(|file| is_replaced(file.partition_values())).cloned().collect()
+            }
             false => vec![],
         };
         let mut response = Response::Command { tag: "INSERT 0".into(), rows: Some(written.rows) };
@@ -120,7 +126,6 @@ fn refuse_others(insert: &Insert) -> Result<()> {
             }
         },
         Insert { on: Some(_), .. } | Insert { replace_into: true, .. } | Insert { ignore: true, .. } => "this INSERT",
-        Insert { partitioned: Some(_), .. } => "INSERT … PARTITION",
         _ => return Ok(()),
     };
     Err(Error::unsupported(what))
@@ -129,7 +134,8 @@ fn refuse_others(insert: &Insert) -> Result<()> {
 /// Plans the rows to be written: all columns of the table, in its order.
 async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<DataType>]) -> Result<PlannedQuery> {
     let Modification { snapshot, target, .. } = modification;
-    let columns = columns(target, &insert.columns)?;
+    let fixed = fixed(target, insert)?;
+    let columns = given_columns(target, insert, &fixed)?;
     let mut planned = match &insert.source {
         Some(source) => {
             let query = ast::Statement::Query(Box::new(typed_source(target, snapshot, &columns, source)));
@@ -142,7 +148,7 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     if width > columns.len() {
         return Err(Error::InsertWidth { more: "expressions", fewer: "target columns" });
     }
-    if width < columns.len() && !insert.columns.is_empty() {
+    if width < columns.len() && !(insert.columns.is_empty() && fixed.is_empty()) {
         return Err(Error::InsertWidth { more: "target columns", fewer: "expressions" });
     }
     refuse_generated(target, insert, &columns[..width])?;
@@ -154,7 +160,8 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     let rows = LogicalPlanBuilder::from(planned.logical).project(names)?.build()?;
     let value = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| {
         let position = columns[..width].iter().position(|column| *column == index);
-        let value = position.map_or_else(|| format!("({})", target.default(field.name())), |position| identifier(&given(position)));
+        let other = || fixed.get(&index).map_or_else(|| format!("({})", target.default(field.name())), |value| fixed_value(target, snapshot, index, value));
+        let value = position.map_or_else(other, |position| identifier(&given(position)));
         format!("{value} AS {}", identifier(field.name()))
     };
     let values: Vec<String> = target.definition.columns.fields().iter().enumerate().map(value).collect();
@@ -163,6 +170,79 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     planned.logical = modification.assigned(all.logical, declared).await?;
     planned.tables.extend(all.tables);
     Ok(planned)
+}
+
+/// `PARTITION (day = '2024-05-01', hour)`: the columns that have one value in all rows, and the value.
+fn fixed(target: &Target, insert: &Insert) -> Result<BTreeMap<usize, Expr>> {
+    let mut fixed = BTreeMap::new();
+    for part in insert.partitioned.iter().flatten() {
+        let (name, value) = partition(part)?;
+        let column = target.column(&name)?;
+        if !target.definition.partition_columns.contains(&name) {
+            return Err(Error::InvalidParameterValue {
+                message: format!("table \"{}\" is not partitioned by column \"{name}\"", target.name),
+            });
+        }
+        if let Some(value) = value {
+            fixed.insert(column, value.clone());
+        }
+    }
+    Ok(fixed)
+}
+
+/// A value of PARTITION as the column takes it.
+fn fixed_value(target: &Target, snapshot: &CatalogSnapshot, column: usize, value: &Expr) -> String {
+    typed(value.clone(), target.column_type(column, snapshot).as_ref()).to_string()
+}
+
+/// A column of PARTITION, and its value if there is one.
+fn partition(part: &Expr) -> Result<(String, Option<&Expr>)> {
+    match part {
+        Expr::Identifier(name) => Ok((folded(name), None)),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match left.as_ref() {
+            Expr::Identifier(name) => Ok((folded(name), Some(right))),
+            other => Err(Error::unsupported(format!("PARTITION ({other} = …)"))),
+        },
+        other => Err(Error::unsupported(format!("PARTITION ({other})"))),
+    }
+}
+
+/// Which files INSERT OVERWRITE replaces, by their values of `partition_columns`: all, or those of the partition that is named.
+fn replaced(target: &Target, insert: &Insert, partition_columns: &[String]) -> Result<impl Fn(&[ScalarValue]) -> bool> {
+    let mut wanted: Vec<(usize, ScalarValue)> = vec![];
+    for (column, value) in fixed(target, insert)? {
+        let field = target.definition.columns.field(column);
+        let text = match &value {
+            Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(text), .. }) => Some(text.clone()),
+            Expr::Value(ast::ValueWithSpan { value: ast::Value::Null, .. }) => None,
+            Expr::Value(other) => Some(other.to_string()),
+            other => return Err(Error::unsupported(format!("PARTITION ({} = {other})", field.name()))),
+        };
+        let value = match text {
+            Some(text) => ScalarValue::try_from_string(text, field.data_type())?,
+            None => ScalarValue::try_new_null(field.data_type())?,
+        };
+        let position = partition_columns.iter().position(|name| name == field.name());
+        wanted.push((position.ok_or_else(|| Error::internal("a partition column is none of the table's"))?, value));
+    }
+    Ok(move |values: &[ScalarValue]| wanted.iter().all(|(position, wanted)| values.get(*position) == Some(wanted)))
+}
+
+/// The columns that the source has values for: those that are named, or all others in the order of the table, those that
+/// PARTITION names without a value last.
+fn given_columns(target: &Target, insert: &Insert, fixed: &BTreeMap<usize, Expr>) -> Result<Vec<usize>> {
+    let named = columns(target, &insert.columns)?;
+    if let Some(twice) = named.iter().find(|column| !insert.columns.is_empty() && fixed.contains_key(column)) {
+        return Err(Error::DuplicateColumn { name: target.definition.columns.field(*twice).name().clone() });
+    }
+    let mut last = vec![];
+    for part in insert.partitioned.iter().flatten().filter(|_| insert.columns.is_empty()) {
+        if let (name, None) = partition(part)? {
+            last.push(target.column(&name)?);
+        }
+    }
+    let first = named.into_iter().filter(|column| !fixed.contains_key(column) && !last.contains(column));
+    Ok(first.chain(last.iter().copied()).collect())
 }
 
 /// A column whose values are computed is given none, or DEFAULT.

@@ -432,6 +432,7 @@ pub(super) fn target_query(alias: &Ident, columns: &str, condition: Option<Expr>
 /// Name and alias of the one table in `UPDATE table` or `DELETE FROM table`.
 pub(super) fn named_table(table: &TableWithJoins) -> Result<(&ObjectName, Ident)> {
     match &table.relation {
+        TableFactor::Table { version: Some(_), .. } => Err(Error::unsupported("changing an older version of a table")),
         TableFactor::Table { name, alias, args: None, .. } if table.joins.is_empty() => {
             let last = name.0.last().and_then(|part| part.as_ident()).cloned();
             let alias = alias.as_ref().map(|alias| alias.name.clone()).or(last);

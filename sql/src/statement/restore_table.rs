@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::sql::sqlparser::ast::{FunctionArg, FunctionArgExpr};
-use engine::without_views;
+use engine::{DeltaScan, TableChanges, TableVersion, without_views};
+use futures::TryStreamExt;
 
 use super::command;
-use super::modify::{ATTEMPTS_MAX, Modification, Target};
+use super::modify::{ATTEMPTS_MAX, Modification, Target, skeleton};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::parser::dialect::RESTORE_TABLE;
+use crate::planner::TARGET;
+use crate::planner::assign::{Enforced, enforcing_query, identifier};
 use crate::planner::in_place::{moment, table_argument};
 use crate::response::Response;
 use crate::session::{Session, TransactionStatus};
@@ -47,10 +51,27 @@ pub(super) async fn restore_table(session: &Arc<Session>, statement: &Statement,
                 position: None,
             });
         }
+        check(&modification, &older).await?;
         let changes = tables.restoring(&contents.version, &older).await?;
         if modification.apply(&contents, changes).await? {
             return Ok(command("RESTORE TABLE"));
         }
     }
     Err(Error::SerializationFailure)
+}
+
+/// Fails if rows of `older` break a rule that the table has now.
+async fn check(modification: &Modification, older: &Arc<TableVersion>) -> Result<()> {
+    let definition = &modification.target.definition;
+    if enforcing_query(&modification.target.name, definition, TARGET, Enforced::Existing).is_none() {
+        return Ok(());
+    }
+    let scan = DeltaScan::new(Arc::clone(older), &TableChanges::default())?.described(&definition.columns);
+    let columns: Vec<String> = definition.columns.fields().iter().map(|field| identifier(field.name())).collect();
+    let query = skeleton(&format!("SELECT {} FROM {}", columns.join(", "), identifier(TARGET)))?;
+    let table: Arc<dyn TableProvider> = Arc::new(scan);
+    let rows = modification.plan_part(table, query, &[]).await?.logical;
+    let rows = modification.enforced(rows, &[], Enforced::Existing).await?;
+    // Only whether it fails is of interest.
+    Ok(modification.run(rows).await?.try_for_each(|_| std::future::ready(Ok(()))).await?)
 }

@@ -1,6 +1,7 @@
 //! `SELECT`, `VALUES`, `WITH`: plans the query, routes it, runs it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -18,7 +19,10 @@ use crate::parser::Statement;
 use crate::planner;
 use crate::response::{Response, Rows};
 use crate::session::Session;
-use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan};
+use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan, moment};
+
+/// How long a plan is good for that is good for a moment only: what executes what it has just prepared uses it.
+const MOMENT: Duration = Duration::from_millis(100);
 
 pub(super) async fn prepare(
     session: &Arc<Session>,
@@ -37,6 +41,7 @@ pub(super) async fn prepare(
             catalog_version: planned.catalog_version,
             only_catalog: planned.only_catalog,
             tables: planned.tables,
+            moment: moment(planned.is_momentary),
         }),
         schema: Some(planned.schema),
         origins: planned.origins,
@@ -151,6 +156,11 @@ pub(super) async fn current_plan<'a>(
     snapshot: &CatalogSnapshot,
 ) -> Result<Option<&'a QueryPlan>> {
     let Some(plan) = prepared.plan.as_ref().filter(|plan| plan.catalog_version == snapshot.version) else { return Ok(None) };
+    if let Some(moment) = &plan.moment
+        && moment.lock().take().is_none_or(|made| made.elapsed() > MOMENT)
+    {
+        return Ok(None);
+    }
     Ok(session.is_current(&plan.tables).await?.then_some(plan))
 }
 

@@ -20,7 +20,7 @@ use crate::parser::Statement;
 use crate::planner::assign::{identifier, type_name};
 use crate::response::Response;
 use crate::session::Session;
-use crate::session::prepared::PreparedStatement;
+use crate::session::prepared::{Prepared, PreparedStatement};
 
 /// Whether a statement is one of these.
 pub(super) fn is_one(statement: &ast::Statement) -> bool {
@@ -44,7 +44,11 @@ pub(super) async fn prepare(
     show: &ast::Statement,
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
-    select::prepare(session, statement, &query(session, show)?, declared).await
+    let planned = select::prepare(session, statement, &query(session, show)?, declared).await?;
+    // What it says is decided when it is executed.
+    let Prepared { statement, parameter_types, schema, origins, .. } = planned.inner();
+    let (statement, parameter_types) = (statement.clone(), parameter_types.clone());
+    Ok(PreparedStatement::new(Prepared { statement, parameter_types, plan: None, schema: schema.clone(), origins: origins.clone() }))
 }
 
 pub(super) async fn execute(
@@ -183,10 +187,12 @@ fn create_statement(snapshot: &CatalogSnapshot, table: &Table) -> Result<String>
         None => identifier(&table.name),
     };
     let query = || view_definition(table).unwrap_or_default();
+    let columns: Vec<String> = table.schema.fields().iter().map(|field| identifier(field.name())).collect();
+    let columns = columns.join(", ");
     Ok(match object.map(|object| &object.definition) {
-        Some(Definition::View(_)) => format!("CREATE VIEW {name} AS\n{}", query()),
+        Some(Definition::View(_)) => format!("CREATE VIEW {name} ({columns}) AS\n{}", query()),
         Some(Definition::Table(definition)) if definition.materialized.is_some() => {
-            format!("CREATE MATERIALIZED VIEW {name} AS\n{}", query())
+            format!("CREATE MATERIALIZED VIEW {name} ({columns}) AS\n{}", query())
         }
         Some(Definition::Table(definition)) => create_table(snapshot, &name, definition),
         Some(Definition::External(definition)) => create_external_table(snapshot, &name, definition),

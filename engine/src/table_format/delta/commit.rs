@@ -53,6 +53,13 @@ pub enum Operation {
     Restore { version: u64 },
 }
 
+impl Operation {
+    /// Whether what it leaves is all that there is afterwards.
+    fn replaces_all(self) -> bool {
+        matches!(self, Self::Overwrite | Self::Restore { .. })
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else took out a file that these changes take out, or changed the definition.
@@ -212,6 +219,8 @@ impl DeltaTables {
                     action if is_of(&action, id) => return Ok(Rebased::Done),
                     Action::Metadata(_) | Action::Protocol(_) => return Err(CommitError::Conflict),
                     _ if is_bound => return Err(CommitError::Conflict),
+                    // Rows that nobody has seen are not replaced.
+                    Action::Add(_) if changes.operation.replaces_all() => return Err(CommitError::Conflict),
                     Action::Remove(remove) if removed.contains(remove.path.as_str()) => return Err(CommitError::Conflict),
                     _ => {}
                 }

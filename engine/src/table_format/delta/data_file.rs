@@ -95,6 +95,11 @@ impl DataFile {
         }
     }
 
+    /// The values that all rows have, in the order of the table's partition columns.
+    pub fn partition_values(&self) -> &[ScalarValue] {
+        &self.partition_values
+    }
+
     pub(super) fn statistics(&self) -> &Arc<Statistics> {
         &self.statistics
     }

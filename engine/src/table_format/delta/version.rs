@@ -56,6 +56,16 @@ impl TableVersion {
         &self.layout.schema
     }
 
+    /// Where its files are, in the store of the location.
+    pub fn paths(&self) -> Result<Vec<Path>> {
+        let root = Path::from_url_path(self.location.path()).map_err(|error| Error::Location {
+            location: self.location.to_string(),
+            message: format!("is no location of a table: {error}"),
+        })?;
+        let path = |file: &Arc<DataFile>| Path::from_iter(root.parts().chain(file.relative_path().parts()));
+        Ok(self.files().map(path).collect())
+    }
+
     pub fn files(&self) -> impl Iterator<Item = &Arc<DataFile>> {
         self.files.values()
     }

@@ -1,11 +1,14 @@
 //! One table of all the files that a location in a statement names.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::session_state::SessionState;
 use engine::table_format::{FileKind, FileName, TableFiles};
+use engine::{Engine, TableVersion};
 use futures::TryStreamExt;
+use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use url::Url;
 
@@ -38,20 +41,40 @@ pub(crate) async fn locate(state: &SessionState, rules: &LocationRules, location
         files.extend(listed.into_iter().filter(|(parts, _)| !parts.iter().any(|part| part.starts_with(['_', '.']))));
     }
     for (_, file) in files.iter().filter(|_| urls.iter().all(|url| url.scheme() == "file")) {
-        rules.check_file(&local_file(file).ok_or_else(|| error(location, "holds a file without a path"))?, location)?;
+        rules.check_file(&local_path_of(&file.location).ok_or_else(|| error(location, "holds a file without a path"))?, location)?;
     }
     let named = |name: &str| match kind {
         Some(kind) => Some(FileName::of_kind(name, kind)),
         None => FileName::parse(name),
     };
     let none = || error(location, format!("holds no file that can be read; known are {}", FileName::SUFFIXES));
-    Ok(Located::Files(table_files(urls, files, 0, named)?.ok_or_else(none)?))
+    let files = table_files(urls, files, 0, named)?.ok_or_else(none)?;
+    Ok(Located::Files(TableFiles { is_fixed: true, ..files }))
+}
+
+/// The latest version of a Delta table that a statement names. Its log may name what is somewhere else.
+pub(crate) async fn open_delta(engine: &Engine, rules: &LocationRules, url: &Url, location: &str) -> Result<Arc<TableVersion>> {
+    let version = engine.tables().latest(url).await?;
+    if url.scheme() == "file" {
+        for path in version.paths()? {
+            let path = local_path_of(&path).ok_or_else(|| error(location, "names a file without a path"))?;
+            // A file that is gone fails the query that reads it.
+            if path.exists() {
+                rules.check_file(&path, location)?;
+            }
+        }
+    }
+    Ok(version)
 }
 
 /// The files and directories that a location names, which a statement may name.
 pub(crate) async fn urls(state: &SessionState, rules: &LocationRules, location: &str) -> Result<Vec<ListingTableUrl>> {
     rules.check(location).await?;
-    let urls = expand(state, location).await?;
+    let mut urls = expand(state, location).await?;
+    if location.contains(['*', '?', '[']) {
+        // A pattern does not mean what writers leave behind.
+        urls.retain(|url| url.prefix().filename().is_none_or(|name| !name.starts_with(['_', '.'])));
+    }
     for path in urls.iter().filter(|url| url.scheme() == "file").filter_map(|url| url.get_url().to_file_path().ok()) {
         rules.check_file(&path, location)?;
     }
@@ -60,7 +83,7 @@ pub(crate) async fn urls(state: &SessionState, rules: &LocationRules, location: 
 
 /// The URL of a file or directory that a statement may make.
 pub(crate) async fn new_location(rules: &LocationRules, location: &str) -> Result<Url> {
-    rules.check(location).await?;
+    rules.check_export(location).await?;
     let Some(path) = local_path(location) else {
         let url = Url::parse(location).map_err(|e| error(location, format!("is not a URL: {e}")))?;
         engine::check_url(&url).map_err(|message| error(location, message))?;
@@ -68,7 +91,7 @@ pub(crate) async fn new_location(rules: &LocationRules, location: &str) -> Resul
     };
     let path = std::path::absolute(&path).map_err(|e| error(location, super::describe_io(&e)))?;
     if let Some(existing) = path.ancestors().find(|path| path.exists()) {
-        rules.check_file(existing, location)?;
+        rules.check_export_directory(existing, location)?;
     }
     let url = if location.ends_with('/') { Url::from_directory_path(&path) } else { Url::from_file_path(&path) };
     url.map_err(|()| error(location, "is not an absolute path"))
@@ -84,9 +107,9 @@ pub(crate) fn directory(url: &ListingTableUrl) -> Url {
 }
 
 /// Where an object of the local store is; names of objects are encoded as in URLs.
-fn local_file(object: &ObjectMeta) -> Option<PathBuf> {
+pub(super) fn local_path_of(location: &Path) -> Option<PathBuf> {
     let mut url = Url::parse("file:///").ok()?;
-    url.set_path(object.location.as_ref());
+    url.set_path(location.as_ref());
     url.to_file_path().ok()
 }
 

@@ -12,6 +12,8 @@ use tracing::warn;
 use url::Url;
 
 use super::error;
+use super::files::local_path_of;
+use super::rules::LocationRules;
 use crate::error::{Error, Result};
 
 /// A table below a URL, unopened.
@@ -22,7 +24,12 @@ pub(super) enum Listed {
 }
 
 /// The tables below a URL.
-pub(super) async fn list(state: &SessionState, url: &ListingTableUrl, location: &str) -> Result<Vec<Listed>> {
+pub(super) async fn list(
+    state: &SessionState,
+    rules: &LocationRules,
+    url: &ListingTableUrl,
+    location: &str,
+) -> Result<Vec<Listed>> {
     let store = state
         .runtime_env()
         .object_store(url.object_store())
@@ -42,7 +49,10 @@ pub(super) async fn list(state: &SessionState, url: &ListingTableUrl, location: 
     if url.scheme() == "file" && !url.is_folder() {
         return Err(error(location, format!("has a suffix of no known format; known are {}", FileName::SUFFIXES)));
     }
-    let objects: Vec<ObjectMeta> = store.list(Some(prefix)).try_collect().await.map_err(|e| store_error(location, e))?;
+    let mut objects: Vec<ObjectMeta> = store.list(Some(prefix)).try_collect().await.map_err(|e| store_error(location, e))?;
+    if url.scheme() == "file" {
+        objects.retain(|object| !local_path_of(&object.location).is_some_and(|path| rules.is_own(&path)));
+    }
     group(url, objects)
 }
 
@@ -117,7 +127,7 @@ fn single_file(root: &ListingTableUrl, object: ObjectMeta) -> Result<Option<(Str
 }
 
 fn one_file(url: ListingTableUrl, file_name: FileName, object: ObjectMeta) -> TableFiles {
-    TableFiles { urls: vec![url], file_name, partition_columns: vec![], files: vec![object], options: FileOptions::default() }
+    TableFiles { urls: vec![url], file_name, partition_columns: vec![], files: vec![object], is_fixed: false, options: FileOptions::default() }
 }
 
 /// The URL of an object path in the store of `root`.
@@ -204,7 +214,7 @@ pub(super) fn table_files(
         .enumerate()
         .map(|(index, key)| (key, value_type(values.iter().map(|file| file[index].as_str()))))
         .collect();
-    Ok(Some(TableFiles { urls, file_name, partition_columns, files: metas, options: FileOptions::default() }))
+    Ok(Some(TableFiles { urls, file_name, partition_columns, files: metas, is_fixed: false, options: FileOptions::default() }))
 }
 
 /// Integers if all values are, else dates if all are, else text.

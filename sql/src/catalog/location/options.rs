@@ -16,10 +16,13 @@ pub(crate) fn file_options<'a>(given: impl IntoIterator<Item = (&'a str, String)
             "quote" => options.quote = Some(byte(key, &value)?),
             "escape" => options.escape = Some(byte(key, &value)?),
             "header" | "has_header" => options.header = Some(truth(key, &value)?),
-            "null" | "nullstr" | "null_value" => options.null = Some(value),
+            "columns" => {
+                let wrong = |_| Error::InvalidParameterValue { message: format!("option \"{key}\" must be a number of columns") };
+                options.width = Some(value.parse().map_err(wrong)?);
+            }
             "all_varchar" | "all_text" => options.all_text = truth(key, &value)?,
             _ => {
-                let known = "delimiter, quote, escape, header, null and all_text";
+                let known = "delimiter, quote, escape, header, columns and all_text";
                 return Err(Error::InvalidParameterValue { message: format!("unknown option \"{key}\" of files; known are {known}") });
             }
         }

@@ -13,21 +13,51 @@ use crate::sql_state::SqlState;
 pub struct LocationRules {
     /// Directories and files of this machine. Statements may name what is in them.
     paths: Vec<PathBuf>,
+    /// Where statements may write.
+    exports: Vec<PathBuf>,
+    /// What is the server's own, wherever it is.
+    own: Vec<PathBuf>,
     /// Whether HTTP hosts may be this machine or one that only its own network knows.
     private_hosts: bool,
 }
 
 impl LocationRules {
-    /// `locations` are those that the server was told; of them the ones of this machine count.
-    pub fn new(locations: &[String], private_hosts: bool) -> Self {
-        let mut paths = vec![];
-        for path in locations.iter().filter_map(|location| local_path(location)) {
-            let path = until_pattern(&path);
-            // Both as it was written, and as it is without symbolic links.
-            paths.extend(std::path::absolute(&path).ok());
-            paths.extend(path.canonicalize().ok());
+    /// `locations` are those that the server was told; of them the ones of this machine count. In `exports` statements may
+    /// write too, and nothing in `own` is theirs.
+    pub fn new(locations: &[String], exports: &[PathBuf], own: &[PathBuf], private_hosts: bool) -> Self {
+        // Both as it was written, and as it is without symbolic links.
+        let both = |path: PathBuf| std::path::absolute(&path).into_iter().chain(path.canonicalize());
+        let exports: Vec<PathBuf> = exports.iter().cloned().flat_map(both).collect();
+        let locations = locations.iter().filter_map(|location| local_path(location));
+        let paths = locations.map(|path| until_pattern(&path)).flat_map(both).chain(exports.iter().cloned()).collect();
+        Self { paths, exports, own: own.iter().cloned().flat_map(both).collect(), private_hosts }
+    }
+
+    /// Fails for what must not be written.
+    pub(super) async fn check_export(&self, location: &str) -> Result<()> {
+        self.check(location).await?;
+        match local_path(location).map(|path| std::path::absolute(path).map(|path| without_dots(&path))) {
+            Some(Ok(path)) if !self.is_export(&path) => Err(denied(location, "Start the server with its directory as --export-dir.")),
+            _ => Ok(()),
         }
-        Self { paths, private_hosts }
+    }
+
+    /// Fails for a directory that is somewhere else than it seemed, such as behind a symbolic link.
+    pub(super) fn check_export_directory(&self, path: &Path, location: &str) -> Result<()> {
+        let canonical = path.canonicalize().map_err(|error| super::error(location, super::describe_io(&error)))?;
+        match self.is_export(&canonical) {
+            true => Ok(()),
+            false => Err(denied(location, "A symbolic link leads out of the directory of exports.")),
+        }
+    }
+
+    fn is_export(&self, path: &Path) -> bool {
+        self.has(path) && self.exports.iter().any(|allowed| path.starts_with(allowed))
+    }
+
+    /// Whether a path is the server's own.
+    pub(super) fn is_own(&self, path: &Path) -> bool {
+        self.own.iter().any(|own| path.starts_with(own))
     }
 
     /// Fails for what must not even be looked at.
@@ -58,7 +88,7 @@ impl LocationRules {
     }
 
     fn has(&self, path: &Path) -> bool {
-        self.paths.iter().any(|allowed| path.starts_with(allowed))
+        !self.is_own(path) && self.paths.iter().any(|allowed| path.starts_with(allowed))
     }
 }
 
@@ -113,8 +143,7 @@ async fn is_public(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => is_public_address(address.into()),
         Some(Host::Domain(name)) => match tokio::net::lookup_host((name, port)).await {
             Ok(addresses) => addresses.map(|address| address.ip()).all(is_public_address),
-            // The request will say that nobody knows the host.
-            Err(_) => true,
+            Err(_) => false,
         },
         None => false,
     }
@@ -123,10 +152,16 @@ async fn is_public(url: &Url) -> bool {
 fn is_public_address(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            !(address.is_loopback() || address.is_link_local() || address.is_private() || address.is_unspecified() || address.is_broadcast())
+            let [first, second, ..] = address.octets();
+            // 0.0.0.0/8 is this machine, 100.64.0.0/10 a carrier's own network.
+            let is_shared = first == 0 || (first == 100 && (64..128).contains(&second));
+            !(is_shared || address.is_loopback() || address.is_link_local() || address.is_private() || address.is_broadcast())
         }
         IpAddr::V6(address) => {
-            !(address.is_loopback() || address.is_unicast_link_local() || address.is_unique_local() || address.is_unspecified())
+            // Within these a version 4 address is meant: ::/96 and 64:ff9b::/96.
+            let [a, b, c, d, e, f, ..] = address.segments();
+            let is_embedded = [a, b, c, d, e, f] == [0; 6] || [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0];
+            !(is_embedded || address.is_loopback() || address.is_unicast_link_local() || address.is_unique_local() || address.is_unspecified())
         }
     }
 }
@@ -153,18 +188,19 @@ mod tests {
         std::fs::create_dir_all(&other).expect("created");
         std::fs::write(other.join("secret.csv"), "a\n1\n").expect("written");
         std::os::unix::fs::symlink(&other, lake.join("link")).expect("linked");
-        let rules = LocationRules::new(&[lake.display().to_string()], false);
+        let own = lake.join("own");
+        let rules = LocationRules::new(&[lake.display().to_string()], &[], &[own], false);
         let path = |below: &str| format!("{}/{below}", lake.display());
         for allowed in ["x.csv", "a/../x.csv", "*.csv", "a/b/*/c.parquet"] {
             assert!(rules.check(&path(allowed)).await.is_ok(), "{allowed}");
         }
-        for denied in ["../other/secret.csv", "a/../../other/secret.csv", "*/../../other/secret.csv"] {
+        for denied in ["own/catalog.sqlite", "x/../own/y", "../other/secret.csv", "a/../../other/secret.csv", "*/../../other/secret.csv"] {
             assert!(rules.check(&path(denied)).await.is_err(), "{denied}");
         }
         for denied in ["/etc/passwd", "file:///etc/passwd", "file:///lake/%2e%2e/etc/passwd", "http://127.0.0.1/x", "http://[::1]/x"] {
             assert!(rules.check(denied).await.is_err(), "{denied}");
         }
-        for denied in ["http://169.254.169.254/latest/meta-data", "http://localhost:9000/x", "http://[::ffff:127.0.0.1]/x", "http://0/x"] {
+        for denied in ["http://169.254.169.254/latest/meta-data", "http://localhost:9000/x", "http://[::ffff:127.0.0.1]/x", "http://0/x", "http://0.1.2.3/x", "http://100.64.0.1/x", "http://[::127.0.0.1]/x"] {
             assert!(rules.check(denied).await.is_err(), "{denied}");
         }
         assert!(rules.check_file(&lake.join("link/secret.csv"), "link").is_err());

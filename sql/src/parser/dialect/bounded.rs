@@ -21,13 +21,33 @@ pub(crate) struct BoundedPostgres {
     steps_left: Cell<usize>,
     /// Whether the text may name a table as it was.
     has_versions: bool,
+    /// Whether the text is an INSERT into a partition.
+    has_partition: bool,
 }
 
 impl BoundedPostgres {
     pub(crate) fn new(text: &str) -> Self {
         let steps_left = Cell::new(STEPS_MIN + text.len().saturating_mul(STEPS_PER_BYTE));
-        Self { steps_left, has_versions: time_travel::is_in(text) }
+        Self { steps_left, has_versions: time_travel::is_in(text), has_partition: inserts_into_partition(text) }
     }
+}
+
+/// Whether PARTITION may follow the name of the table of an INSERT, where it would be taken for another name of the table.
+fn inserts_into_partition(text: &str) -> bool {
+    /// `INSERT OVERWRITE TABLE database.schema.table PARTITION`
+    const WORDS_BETWEEN_MAX: usize = 6;
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let mut since_insert = usize::MAX;
+    for word in words {
+        since_insert = since_insert.saturating_add(1);
+        if word.eq_ignore_ascii_case("insert") {
+            since_insert = 0;
+        }
+        if word.eq_ignore_ascii_case("partition") && since_insert <= WORDS_BETWEEN_MAX {
+            return true;
+        }
+    }
+    false
 }
 
 /// The answers of [`PostgreSqlDialect`] to questions without arguments.
@@ -62,6 +82,11 @@ impl Dialect for BoundedPostgres {
 
     fn supports_table_versioning(&self) -> bool {
         self.has_versions
+    }
+
+    /// Else PARTITION would be one.
+    fn supports_insert_table_alias(&self) -> bool {
+        !self.has_partition && PostgreSqlDialect {}.supports_insert_table_alias()
     }
 
     fn supports_optimize_table(&self) -> bool {
@@ -130,7 +155,6 @@ impl Dialect for BoundedPostgres {
         supports_alter_column_type_using
         supports_notnull_operator
         supports_interval_options
-        supports_insert_table_alias
         supports_create_table_like_parenthesized
         supports_select_wildcard_with_alias
         supports_comma_separated_trim
