@@ -52,9 +52,10 @@ impl FoundTable {
     }
 }
 
-/// Finds and opens the tables of all `locations`, before there is a session to do it for. What is below `own` is none.
+/// Finds and opens the tables of all `locations`, before there is a session to do it for. What is below `own` is none, unless
+/// it is a location itself.
 pub async fn open_locations(engine: &Engine, locations: &[String], own: &[PathBuf]) -> Result<Vec<FoundTable>> {
-    let rules = LocationRules::new(&[], &[], own, false);
+    let rules = LocationRules::new(locations, &[], own, false);
     let state = engine.local_state(Arc::new(MemoryCatalogProviderList::new()), |_| {});
     let mut tables = Vec::new();
     for location in locations {

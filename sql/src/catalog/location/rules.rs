@@ -17,6 +17,8 @@ pub struct LocationRules {
     exports: Vec<PathBuf>,
     /// What is the server's own, wherever it is.
     own: Vec<PathBuf>,
+    /// What is in there and is served all the same, such as a sample.
+    told: Vec<PathBuf>,
     /// Whether HTTP hosts may be this machine or one that only its own network knows.
     private_hosts: bool,
 }
@@ -29,8 +31,12 @@ impl LocationRules {
         let both = |path: PathBuf| std::path::absolute(&path).into_iter().chain(path.canonicalize());
         let exports: Vec<PathBuf> = exports.iter().cloned().flat_map(both).collect();
         let locations = locations.iter().filter_map(|location| local_path(location));
-        let paths = locations.map(|path| until_pattern(&path)).flat_map(both).chain(exports.iter().cloned()).collect();
-        Self { paths, exports, own: own.iter().cloned().flat_map(both).collect(), private_hosts }
+        let paths = locations.map(|path| until_pattern(&path)).flat_map(both).chain(exports.iter().cloned());
+        let own: Vec<PathBuf> = own.iter().cloned().flat_map(both).collect();
+        let is_within = |path: &&PathBuf| own.iter().any(|own| path.starts_with(own) && *path != own);
+        let paths: Vec<PathBuf> = paths.collect();
+        let told = paths.iter().filter(is_within).cloned().collect();
+        Self { paths, exports, own, told, private_hosts }
     }
 
     /// Fails for what must not be written.
@@ -57,7 +63,7 @@ impl LocationRules {
 
     /// Whether a path is the server's own.
     pub(super) fn is_own(&self, path: &Path) -> bool {
-        self.own.iter().any(|own| path.starts_with(own))
+        self.own.iter().any(|own| path.starts_with(own)) && !self.told.iter().any(|told| path.starts_with(told))
     }
 
     /// Fails for what must not even be looked at.
