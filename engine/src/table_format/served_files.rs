@@ -35,24 +35,23 @@ impl ServedFiles {
         !is_hidden && self.only.as_ref().is_none_or(|only| only.contains(path))
     }
 
-    /// `plan` without the files that the table does not have.
-    fn visible(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return Ok(plan) };
-        let source: &dyn Any = scan.data_source().as_ref();
-        let Some(config) = source.downcast_ref::<FileScanConfig>() else { return Ok(plan) };
+    /// `plan` without the files that the table does not have; `None` if it has none of them.
+    fn visible(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+        let source: &dyn Any = plan.downcast_ref::<DataSourceExec>()?.data_source().as_ref();
+        let config = source.downcast_ref::<FileScanConfig>()?;
         let is_visible = |file: &PartitionedFile| self.has(&file.object_meta.location);
         if config.file_groups.iter().all(|group| group.files().iter().all(is_visible)) {
-            return Ok(plan);
+            return None;
         }
         let keep = |group: &FileGroup| FileGroup::new(group.files().iter().filter(|file| is_visible(file)).cloned().collect());
         let groups: Vec<FileGroup> = config.file_groups.iter().map(keep).filter(|group| !group.is_empty()).collect();
         if groups.is_empty() {
-            return Ok(Arc::new(EmptyExec::new(plan.schema())));
+            return Some(Arc::new(EmptyExec::new(plan.schema())));
         }
         // What was counted were all files.
         let unknown = Statistics::new_unknown(config.file_source().table_schema().table_schema());
         let config = FileScanConfigBuilder::from(config.clone()).with_file_groups(groups).with_statistics(unknown).build();
-        Ok(DataSourceExec::from_data_source(config))
+        Some(DataSourceExec::from_data_source(config))
     }
 
     /// A scan is empty when filters leave no partition, or when there are no files.
@@ -105,12 +104,20 @@ impl TableProvider for ServedFiles {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.table.scan(state, projection, filters, limit).await?;
         self.check(state, &plan).await?;
-        self.visible(plan)
+        match self.visible(&plan) {
+            None => Ok(plan),
+            Some(plan) if limit.is_none() => Ok(plan),
+            // The files that are enough for the limit may be others.
+            Some(_) => {
+                let all = self.table.scan(state, projection, filters, None).await?;
+                Ok(self.visible(&all).unwrap_or(all))
+            }
+        }
     }
 
     async fn scan_with_args<'a>(&self, state: &dyn Session, args: ScanArgs<'a>) -> Result<ScanResult> {
-        let result = self.table.scan_with_args(state, args).await?;
-        self.check(state, result.plan()).await?;
-        Ok(ScanResult::new(self.visible(Arc::clone(result.plan()))?))
+        let projection = args.projection().map(<[usize]>::to_vec);
+        let filters = args.filters().unwrap_or_default();
+        Ok(ScanResult::new(self.scan(state, projection.as_ref(), filters, args.limit()).await?))
     }
 }

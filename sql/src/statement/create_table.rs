@@ -47,12 +47,13 @@ pub(super) async fn create(
         true => (TEMPORARY_SCHEMA.to_owned(), temporary_relation(&create.name)?),
         false => new_relation(session, &create.name, &snapshot)?,
     };
+    let tag = if materialized.is_some() { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE" };
     let existing = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name));
     if existing.is_some() && !create.or_replace {
         let error = Error::DuplicateRelation { name };
         if create.if_not_exists {
             skipped(session, SqlState::DUPLICATE_TABLE, &error);
-            return Ok(command("CREATE TABLE"));
+            return Ok(command(tag));
         }
         return Err(error);
     }
