@@ -25,6 +25,8 @@ pub enum Error {
     Catalog { place: String, source: sql::catalog::store::StoreError },
     #[error("{place}: {reason}; choose another with --warehouse")]
     Warehouse { place: String, reason: String },
+    #[error("{place}: {reason}; choose another with --export-dir")]
+    ExportDir { place: String, reason: String },
     #[error("{0}")]
     Tables(#[source] sql::Error),
     #[error(transparent)]

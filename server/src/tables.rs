@@ -87,6 +87,10 @@ pub(crate) async fn open(
         object_stores,
     };
     let engine = Arc::new(Engine::new(config, Some(cluster))?);
+    if let Some(directory) = &settings.export_dir {
+        let wrong = |error: std::io::Error| Error::ExportDir { place: directory.display().to_string(), reason: error.to_string() };
+        std::fs::create_dir_all(directory).map_err(wrong)?;
+    }
     let own_paths = own(data_dir, &warehouse);
     let tables = open_locations(&engine, locations, &own_paths).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");

@@ -1,4 +1,5 @@
-//! Parsed query → logical plan. Reads a catalog snapshot and settings; no I/O beyond what table providers do to list files.
+//! Parsed query → logical plan. Reads a catalog snapshot and settings. What must be fetched for the relations that a query
+//! names (versions of tables, lists of files) is fetched before, in `relations` and `in_place`; the rest does no I/O.
 
 mod aside;
 pub(crate) mod assign;

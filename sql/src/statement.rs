@@ -14,9 +14,12 @@ mod create_table;
 mod create_view;
 mod delete;
 mod discard;
+mod drop_materialized_view;
 mod drop_objects;
 mod drop_relation;
 mod drop_schema;
+mod drop_table;
+mod drop_view;
 mod explain;
 mod insert;
 mod joined;
@@ -50,7 +53,6 @@ use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
 use crate::sql_state::SqlState;
-use drop_relation::Dropped;
 
 /// Plans a statement.
 pub(crate) async fn prepare(
@@ -154,13 +156,13 @@ pub(crate) async fn execute(
         }
         S::CreateView(create) => create_view::create_view(session, create).await,
         S::Drop { object_type: ast::ObjectType::View, if_exists, names, cascade, .. } => {
-            drop_relation::drop_relation(session, Dropped::View, names, *if_exists, *cascade).await
+            drop_view::drop_view(session, names, *if_exists, *cascade).await
         }
         S::Drop { object_type: ast::ObjectType::MaterializedView, if_exists, names, cascade, .. } => {
-            drop_relation::drop_relation(session, Dropped::MaterializedView, names, *if_exists, *cascade).await
+            drop_materialized_view::drop_materialized_view(session, names, *if_exists, *cascade).await
         }
         S::Drop { object_type: ast::ObjectType::Table, if_exists, names, cascade, .. } => {
-            drop_relation::drop_relation(session, Dropped::Table, names, *if_exists, *cascade).await
+            drop_table::drop_table(session, names, *if_exists, *cascade).await
         }
         S::CreateTable(create) if create.external => {
             create_external_table::create_external_table(session, prepared.statement(), create).await
@@ -198,10 +200,11 @@ fn skipped(session: &Session, sql_state: SqlState, reason: &Error) {
 /// Whether a statement changes what is shared and kept. It is not cancelled: whether it was done must be known.
 pub(crate) fn changes_catalog(statement: &Statement) -> bool {
     use ast::Statement as S;
-    matches!(
-        statement.ast.as_deref(),
-        Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::CreateView(_) | S::Drop { .. } | S::Comment { .. })
-    ) && !matches!(statement.ast.as_deref(), Some(S::CreateView(create)) if create.materialized)
+    match statement.ast.as_deref() {
+        Some(S::CreateView(create)) => !create.materialized,
+        Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::Drop { .. } | S::Comment { .. }) => true,
+        _ => false,
+    }
 }
 
 /// The word of a statement that a read-only transaction refuses.

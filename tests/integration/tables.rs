@@ -298,6 +298,11 @@ async fn what_replaces_all_rows_replaces_what_came_meanwhile() {
     let error = one.batch_execute("COMMIT").await.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
     assert_eq!(column(&one, "SELECT a FROM m ORDER BY a").await, ["1", "2"]);
+    // Also together with other statements.
+    one.batch_execute("CREATE TABLE o (a int); BEGIN; INSERT OVERWRITE o SELECT 1; INSERT INTO o VALUES (2)").await.unwrap();
+    other.batch_execute("INSERT INTO o VALUES (3)").await.unwrap();
+    let error = one.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
     // Statements of their own are run again.
     let refresh = |client: Client| async move {
         for _ in 0..5 {

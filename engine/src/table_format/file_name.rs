@@ -19,6 +19,11 @@ impl FileKind {
         find(&KINDS, suffix)
     }
 
+    /// The first of its suffixes, without a point.
+    pub fn suffix(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("csv", |(suffix, _)| suffix)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Parquet => "Parquet",

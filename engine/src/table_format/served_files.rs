@@ -35,7 +35,7 @@ impl ServedFiles {
         !is_hidden && self.only.as_ref().is_none_or(|only| only.contains(path))
     }
 
-    /// `plan` without the files that the table does not have; `None` if it has none of them.
+    /// `plan` without the files that the table does not have; `None` if it has all of them.
     fn visible(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
         let source: &dyn Any = plan.downcast_ref::<DataSourceExec>()?.data_source().as_ref();
         let config = source.downcast_ref::<FileScanConfig>()?;

@@ -105,15 +105,20 @@ async fn expand(state: &SessionState, location: &str) -> Result<Vec<ListingTable
         let path = url.to_file_path().map_err(|()| error(location, "is not the URL of a local file"))?;
         return expand_path(location, path);
     }
-    engine::check_url(&url).map_err(|message| match url.password() {
-        Some(_) => error(&format!("{}://…", url.scheme()), message),
-        None => error(location, message),
-    })?;
+    check_url(&url, location)?;
     if url.path().contains(['*', '[']) {
         return pattern::matches(state, url, location).await;
     }
     let url = ListingTableUrl::parse(location).map_err(|e| error(location, e.strip_backtrace()))?;
     Ok(vec![url])
+}
+
+/// Fails for a URL that no store has, with a sentence that shows no password.
+fn check_url(url: &Url, location: &str) -> Result<()> {
+    engine::check_url(url).map_err(|message| match url.password() {
+        Some(_) => error(&format!("{}://…", url.scheme()), message),
+        None => error(location, message),
+    })
 }
 
 fn expand_path(location: &str, path: PathBuf) -> Result<Vec<ListingTableUrl>> {

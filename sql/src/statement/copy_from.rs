@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, CopySource, CopyTarget, Ident, Insert, ObjectName};
 use engine::table_format::{FileKind, FileName};
+use udfs::postgres::quote::quoted_literal;
 
 use super::copy_to::Given;
 use super::insert;
@@ -62,20 +63,20 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
             let mut options = vec![
                 format!("columns => {}", columns.len()),
                 format!("header => {}", given.header),
-                format!("delimiter => {}", literal(&char_of(given.delimiter, delimiter))),
+                format!("delimiter => {}", quoted_literal(&char_of(given.delimiter, delimiter))),
             ];
-            options.extend(given.quote.map(|quote| format!("quote => {}", literal(&quote.to_string()))));
-            options.extend(given.escape.filter(|escape| Some(*escape) != given.quote.or(Some('"'))).map(|escape| format!("escape => {}", literal(&escape.to_string()))));
+            options.extend(given.quote.map(|quote| format!("quote => {}", quoted_literal(&quote.to_string()))));
+            options.extend(given.escape.filter(|escape| Some(*escape) != given.quote.or(Some('"'))).map(|escape| format!("escape => {}", quoted_literal(&escape.to_string()))));
             let aliases: Vec<String> = (0..columns.len()).map(column_name).collect();
             // The reader takes what is empty for NULL.
             let null = given.null.as_ref().filter(|null| !null.is_empty());
             let value = |value: &String| match null {
-                Some(null) => format!("NULLIF(COALESCE({value}, ''), {})", literal(null)),
+                Some(null) => format!("NULLIF(COALESCE({value}, ''), {})", quoted_literal(null)),
                 None => value.clone(),
             };
             let typed: Vec<String> =
                 columns.iter().zip(&aliases).map(|(column, name)| typed(&into, &snapshot, *column, &value(name))).collect();
-            let files = format!("read_csv({}, {}) AS {} ({})", literal(location), options.join(", "), identifier("copy"), aliases.join(", "));
+            let files = format!("read_csv({}, {}) AS {} ({})", quoted_literal(location), options.join(", "), identifier("copy"), aliases.join(", "));
             format!("SELECT {} FROM {files}", typed.join(", "))
         }
         // Objects have their columns in any order.
@@ -83,11 +84,11 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
             let columns = insert::columns(&into, &names)?;
             let name = |column: usize| identifier(into.definition.columns.field(column).name());
             let columns: Vec<String> = columns.iter().map(|column| typed(&into, &snapshot, *column, &name(*column))).collect();
-            format!("SELECT {} FROM read_json({})", columns.join(", "), literal(location))
+            format!("SELECT {} FROM read_json({})", columns.join(", "), quoted_literal(location))
         }
-        FileKind::Parquet => format!("SELECT * FROM read_parquet({})", literal(location)),
-        FileKind::Arrow => format!("SELECT * FROM read_arrow({})", literal(location)),
-        FileKind::Avro => format!("SELECT * FROM read_avro({})", literal(location)),
+        FileKind::Parquet => format!("SELECT * FROM read_parquet({})", quoted_literal(location)),
+        FileKind::Arrow => format!("SELECT * FROM read_arrow({})", quoted_literal(location)),
+        FileKind::Avro => format!("SELECT * FROM read_avro({})", quoted_literal(location)),
     };
     let columns: Vec<String> = columns.iter().map(Ident::to_string).collect();
     let columns = if columns.is_empty() { String::new() } else { format!("({})", columns.join(", ")) };
@@ -124,8 +125,4 @@ fn char_of(given: Option<char>, default: u8) -> String {
 
 fn column_name(index: usize) -> String {
     identifier(&format!("\u{1}{index}"))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -57,13 +57,7 @@ pub(super) async fn execute(
 
 /// A file of its own in the directory of `url`.
 fn in_directory(url: &mut Url, kind: FileKind) {
-    let suffix = match kind {
-        FileKind::Parquet => "parquet",
-        FileKind::Csv { .. } => "csv",
-        FileKind::Json => "json",
-        FileKind::Arrow => "arrow",
-        FileKind::Avro => "avro",
-    };
+    let suffix = kind.suffix();
     url.set_path(&format!("{}{}.{suffix}", url.path(), Uuid::new_v4().simple()));
 }
 

@@ -1,4 +1,4 @@
-//! `DROP VIEW`, `DROP MATERIALIZED VIEW` and `DROP TABLE`.
+//! What `DROP VIEW`, `DROP MATERIALIZED VIEW` and `DROP TABLE` have in common: which relations are meant.
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     self, ObjectName, ShowCreateObject, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
 };
+use udfs::postgres::quote::quoted_literal;
 
 use super::modify::skeleton;
 use super::names::{relation, schema_name, unquoted};
@@ -76,7 +77,7 @@ fn query(session: &Session, show: &ast::Statement) -> Result<ast::Statement> {
         }
         S::ShowDatabases { show_options, .. } | S::ShowCatalogs { show_options, .. } => {
             let matching = filter("database_name", show_options)?;
-            let database = literal(&snapshot.database);
+            let database = quoted_literal(&snapshot.database);
             format!("SELECT database_name FROM (SELECT {database} AS database_name) AS d WHERE {matching}")
         }
         S::ShowColumns { show_options, .. } => {
@@ -88,7 +89,7 @@ fn query(session: &Session, show: &ast::Statement) -> Result<ast::Statement> {
         S::ExplainTable { table_name, .. } => columns(session, &snapshot, table_name)?,
         S::ShowCreate { obj_type: ShowCreateObject::Table | ShowCreateObject::View, obj_name } => {
             let table = found(session, &snapshot, obj_name)?;
-            format!("SELECT {} AS create_statement", literal(&create_statement(&snapshot, &table)?))
+            format!("SELECT {} AS create_statement", quoted_literal(&create_statement(&snapshot, &table)?))
         }
         other => return Err(Error::unsupported(format!("\"{other}\""))),
     };
@@ -99,7 +100,7 @@ fn query(session: &Session, show: &ast::Statement) -> Result<ast::Statement> {
 fn tables(session: &Session, snapshot: &CatalogSnapshot, options: &ShowStatementOptions, kind: &str, what: &str) -> Result<String> {
     let matching = filter("table_name", options)?;
     let schemas = schemas(session, snapshot, options)?;
-    let schemas = schemas.iter().map(|schema| literal(schema)).collect::<Vec<_>>().join(", ");
+    let schemas = schemas.iter().map(|schema| quoted_literal(schema)).collect::<Vec<_>>().join(", ");
     Ok(format!(
         "SELECT table_schema, table_name, table_type FROM information_schema.tables AS {what}
          WHERE table_schema IN ({schemas}) AND {kind} AND {matching} ORDER BY table_schema, table_name"
@@ -110,7 +111,7 @@ fn relations(session: &Session, snapshot: &CatalogSnapshot, options: &ShowStatem
     let matching = filter("table_name", options)?;
     let schemas = schemas(session, snapshot, options)?;
     let found = snapshot.tables().filter(|(schema, table)| table.kind == kind && schemas.contains(&schema.name));
-    let rows: Vec<String> = found.map(|(schema, table)| format!("({}, {})", literal(&schema.name), literal(&table.name))).collect();
+    let rows: Vec<String> = found.map(|(schema, table)| format!("({}, {})", quoted_literal(&schema.name), quoted_literal(&table.name))).collect();
     let rows = if rows.is_empty() { "(NULL, NULL)".to_owned() } else { rows.join(", ") };
     skeleton(&format!(
         "SELECT table_schema, table_name FROM (VALUES {rows}) AS views (table_schema, table_name)
@@ -141,10 +142,10 @@ fn filter(column: &str, options: &ShowStatementOptions) -> Result<String> {
     match filter {
         // As in a shell, which is what Spark's clients write.
         ShowStatementFilter::Like(pattern) if pattern.contains('*') => {
-            Ok(format!("{column} LIKE {}", literal(&pattern.replace('*', "%"))))
+            Ok(format!("{column} LIKE {}", quoted_literal(&pattern.replace('*', "%"))))
         }
-        ShowStatementFilter::Like(pattern) | ShowStatementFilter::NoKeyword(pattern) => Ok(format!("{column} LIKE {}", literal(pattern))),
-        ShowStatementFilter::ILike(pattern) => Ok(format!("{column} ILIKE {}", literal(pattern))),
+        ShowStatementFilter::Like(pattern) | ShowStatementFilter::NoKeyword(pattern) => Ok(format!("{column} LIKE {}", quoted_literal(pattern))),
+        ShowStatementFilter::ILike(pattern) => Ok(format!("{column} ILIKE {}", quoted_literal(pattern))),
         ShowStatementFilter::Where(condition) => Ok(condition.to_string()),
     }
 }
@@ -164,15 +165,15 @@ fn columns(session: &Session, snapshot: &CatalogSnapshot, name: &ObjectName) -> 
         return Ok(format!(
             "SELECT column_name, data_type, is_nullable AS nullable, column_default FROM information_schema.columns
              WHERE table_schema = {} AND table_name = {} ORDER BY ordinal_position",
-            literal(schema),
-            literal(table)
+            quoted_literal(schema),
+            quoted_literal(table)
         ));
     }
     let table = found(session, snapshot, name)?;
     let row = |(index, field): (usize, &Arc<Field>)| {
         let nullable = if is_not_null(&table, index) { "NO" } else { "YES" };
-        let default = column_default(&table, field.name()).map_or_else(|| "CAST(NULL AS text)".into(), |default| literal(&default));
-        format!("({index}, {}, {}, '{nullable}', {default})", literal(field.name()), literal(&type_name(snapshot, field)))
+        let default = column_default(&table, field.name()).map_or_else(|| "CAST(NULL AS text)".into(), |default| quoted_literal(&default));
+        format!("({index}, {}, {}, '{nullable}', {default})", quoted_literal(field.name()), quoted_literal(&type_name(snapshot, field)))
     };
     let rows: Vec<String> = table.schema.fields().iter().enumerate().map(row).collect();
     Ok(format!("SELECT {names} FROM (VALUES {}) AS columns (number, {names}) ORDER BY number", rows.join(", ")))
@@ -199,7 +200,7 @@ fn create_statement(snapshot: &CatalogSnapshot, table: &Table) -> Result<String>
         Some(Definition::Schema { .. }) => return Err(Error::internal("a schema was taken for a table")),
         // Served from the command line: the statement that would keep it in the catalog.
         None => {
-            let location = literal(table.location.as_deref().unwrap_or_default());
+            let location = quoted_literal(table.location.as_deref().unwrap_or_default());
             let format = if table.delta.is_some() { " STORED AS DELTA" } else { "" };
             format!("CREATE EXTERNAL TABLE {name}{format} LOCATION {location};")
         }
@@ -241,22 +242,18 @@ fn create_external_table(snapshot: &CatalogSnapshot, name: &str, definition: &Ex
         let partitions: Vec<&str> = partitions.iter().map(|column| column.trim()).collect();
         statement.push_str(&format!("\nPARTITIONED BY ({})", partitions.join(", ")));
     }
-    let byte = |byte: Option<u8>| byte.map(|byte| literal(&char::from(byte).to_string()));
+    let byte = |byte: Option<u8>| byte.map(|byte| quoted_literal(&char::from(byte).to_string()));
     let options = &definition.options;
     let given = [
         ("delimiter", byte(options.delimiter)),
         ("quote", byte(options.quote)),
         ("escape", byte(options.escape)),
         ("header", options.header.map(|header| header.to_string())),
-        ("null", options.null.as_deref().map(literal)),
+        ("all_text", options.all_text.then(|| true.to_string())),
     ];
     let given: Vec<String> = given.into_iter().filter_map(|(key, value)| Some(format!("{key} {}", value?))).collect();
     if !given.is_empty() {
         statement.push_str(&format!("\nOPTIONS ({})", given.join(", ")));
     }
-    format!("{statement}\nLOCATION {};", literal(&definition.location))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    format!("{statement}\nLOCATION {};", quoted_literal(&definition.location))
 }

@@ -79,9 +79,12 @@ impl TableChanges {
 
     /// These changes, then others, which may take out what these add.
     pub fn then(&mut self, next: TableChanges) {
-        self.operation = match self.is_empty() || self.operation == next.operation {
-            true => next.operation,
-            false => Operation::Write,
+        self.operation = match (self.operation, next.operation) {
+            (_, next) if self.is_empty() => next,
+            (before, next) if before == next => next,
+            // Rows that nobody has seen are replaced by neither.
+            (before, next) if before.replaces_all() || next.replaces_all() => Operation::Overwrite,
+            _ => Operation::Write,
         };
         let gone: HashSet<&str> = next.removed.iter().map(|file| file.path.as_str()).collect();
         let (never, added): (Vec<_>, Vec<_>) =

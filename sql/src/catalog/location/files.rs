@@ -37,8 +37,10 @@ pub(crate) async fn locate(state: &SessionState, rules: &LocationRules, location
                 _ => Err(error(location, "holds a Delta table, whose files alone would show deleted rows; name its directory alone")),
             };
         }
-        // Writers leave `_SUCCESS`, `.crc` and `_temporary` behind.
-        files.extend(listed.into_iter().filter(|(parts, _)| !parts.iter().any(|part| part.starts_with(['_', '.']))));
+        // Writers leave `_SUCCESS`, `.crc` and `_temporary` behind. A file that is named itself is meant.
+        let is_named = |file: &ObjectMeta| file.location == *url.prefix();
+        let is_hidden = |parts: &[String]| parts.iter().any(|part| part.starts_with(['_', '.']));
+        files.extend(listed.into_iter().filter(|(parts, file)| is_named(file) || !is_hidden(parts)));
     }
     for (_, file) in files.iter().filter(|_| urls.iter().all(|url| url.scheme() == "file")) {
         rules.check_file(&local_path_of(&file.location).ok_or_else(|| error(location, "holds a file without a path"))?, location)?;
@@ -86,7 +88,7 @@ pub(crate) async fn new_location(rules: &LocationRules, location: &str) -> Resul
     rules.check_export(location).await?;
     let Some(path) = local_path(location) else {
         let url = Url::parse(location).map_err(|e| error(location, format!("is not a URL: {e}")))?;
-        engine::check_url(&url).map_err(|message| error(location, message))?;
+        super::check_url(&url, location)?;
         return Ok(url);
     };
     let path = std::path::absolute(&path).map_err(|e| error(location, super::describe_io(&e)))?;

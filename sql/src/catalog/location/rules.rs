@@ -50,11 +50,7 @@ impl LocationRules {
 
     /// Fails for a directory that is somewhere else than it seemed, such as behind a symbolic link.
     pub(super) fn check_export_directory(&self, path: &Path, location: &str) -> Result<()> {
-        let canonical = path.canonicalize().map_err(|error| super::error(location, super::describe_io(&error)))?;
-        match self.is_export(&canonical) {
-            true => Ok(()),
-            false => Err(denied(location, "A symbolic link leads out of the directory of exports.")),
-        }
+        follow(path, location, |path| self.is_export(path))
     }
 
     fn is_export(&self, path: &Path) -> bool {
@@ -86,15 +82,20 @@ impl LocationRules {
 
     /// Fails for a file or directory that is somewhere else than it seemed, such as behind a symbolic link.
     pub(super) fn check_file(&self, path: &Path, location: &str) -> Result<()> {
-        let canonical = path.canonicalize().map_err(|error| super::error(location, super::describe_io(&error)))?;
-        match self.has(&canonical) {
-            true => Ok(()),
-            false => Err(denied(location, "A symbolic link leads out of the locations of the server.")),
-        }
+        follow(path, location, |path| self.has(path))
     }
 
     fn has(&self, path: &Path) -> bool {
         !self.is_own(path) && self.paths.iter().any(|allowed| path.starts_with(allowed))
+    }
+}
+
+/// Fails if symbolic links lead from `path` to where statements may not go.
+fn follow(path: &Path, location: &str, may: impl Fn(&Path) -> bool) -> Result<()> {
+    let canonical = path.canonicalize().map_err(|error| super::error(location, super::describe_io(&error)))?;
+    match may(&canonical) {
+        true => Ok(()),
+        false => Err(denied(location, "A symbolic link leads out of what the server was told of.")),
     }
 }
 
