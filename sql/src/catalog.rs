@@ -2,12 +2,14 @@
 
 mod external_table;
 pub mod functions;
+pub mod grants;
 pub mod information_schema;
 pub mod location;
 pub mod object;
 pub mod pg_catalog;
 mod planned_relation;
 pub mod provider;
+pub mod role;
 mod schema;
 pub mod session_info;
 mod snapshot;
@@ -33,8 +35,10 @@ use store::{CatalogStore, Prepared, StoreError};
 
 /// The schema of names without one.
 pub const PUBLIC_SCHEMA: &str = "public";
+/// The role that is always there and owns what nobody has made.
+pub const BOOTSTRAP_ROLE: &str = "arbalest";
 /// Also if it was renamed.
-const PUBLIC_SCHEMA_OID: u32 = 2_200;
+pub(crate) const PUBLIC_SCHEMA_OID: u32 = 2_200;
 
 /// What a server knows of the catalog: the last version that it has read from the store.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl Catalog {
             served.push(Arc::new(found.into_table(oid)));
         }
         let stored = store.changed_since(0).await?;
-        let has_name = |name: &str| stored.objects.iter().any(|object| object.parent == PUBLIC_SCHEMA_OID && !object.dropped && object.name == name);
+        let has_name = |name: &str| stored.objects.iter().any(|object| object.parent == PUBLIC_SCHEMA_OID && object.definition.is_relation() && !object.dropped && object.name == name);
         if let Some(table) = served.iter().find(|table| has_name(&table.name)) {
             return Err(Error::Location {
                 location: table.location.clone().unwrap_or_default(),
@@ -84,6 +88,11 @@ impl Catalog {
     /// An oid that nothing has or had.
     pub(crate) async fn new_oid(&self) -> Result<u32> {
         Ok(self.store.reserve_oids(1).await?.start)
+    }
+
+    /// The same for several.
+    pub(crate) async fn new_oids(&self, count: u32) -> Result<std::ops::Range<u32>> {
+        Ok(self.store.reserve_oids(count).await?)
     }
 
     /// Makes all of `changes`, durably, or none. They are in the next snapshot.

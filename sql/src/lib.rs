@@ -10,6 +10,7 @@ pub mod interval;
 mod metrics;
 mod parser;
 mod planner;
+mod privileges;
 mod response;
 mod session;
 mod sessions;

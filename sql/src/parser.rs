@@ -1,17 +1,20 @@
 //! Text → statements. Nothing is planned or run here.
 
 pub mod dialect;
+pub(crate) mod grant;
 mod placeholders;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 pub use dialect::Dialect;
 
 use crate::error::{Error, Result};
+use grant::GrantStatement;
 use placeholders::number_placeholders;
 
 /// Levels of nested parentheses, subqueries and operators that a statement may have. sqlparser's own limit is 50, which
@@ -21,10 +24,12 @@ pub(crate) const RECURSION_LIMIT: usize = 256;
 /// One parsed statement of a text.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// `None`: there was nothing but white space and comments.
+    /// `None`: there was nothing but white space and comments, or it is another of the fields.
     pub(crate) ast: Option<Arc<ast::Statement>>,
     /// What is before an INSERT, UPDATE, DELETE or MERGE, of which the syntax tree of the statement knows nothing.
     pub(crate) with: Option<Arc<ast::With>>,
+    /// A statement that is not in the library's syntax tree; then there is no `ast`.
+    pub(crate) grant: Option<Arc<GrantStatement>>,
     /// The whole text given to the parser: positions count from its start.
     text: Arc<str>,
     /// Where this statement is in `text`.
@@ -37,6 +42,20 @@ impl Statement {
         self.text.get(self.span.clone()).unwrap_or(&self.text).trim()
     }
 
+    /// The same for people: without a password.
+    pub(crate) fn shown(&self) -> Cow<'_, str> {
+        let holds_one = matches!(
+            self.ast.as_deref(),
+            Some(ast::Statement::CreateRole(_) | ast::Statement::AlterRole { .. } | ast::Statement::CreateSecret { .. } | ast::Statement::Prepare { .. })
+        );
+        let sql = self.sql();
+        let secret = || ["password", "secret"].iter().filter_map(|word| sql.to_ascii_lowercase().find(word)).min();
+        match holds_one.then(secret).flatten() {
+            Some(start) => Cow::Owned(format!("{}…", &sql[..start])),
+            None => Cow::Borrowed(sql),
+        }
+    }
+
     /// The text that positions refer to.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -45,7 +64,12 @@ impl Statement {
     /// A part of this statement as a statement of its own, with the same text.
     pub(crate) fn with_ast(&self, ast: ast::Statement) -> Self {
         let (ast, with) = without_with(ast);
-        Self { ast: Some(Arc::new(ast)), with, ..self.clone() }
+        Self { ast: Some(Arc::new(ast)), with, grant: None, ..self.clone() }
+    }
+
+    /// There was nothing but white space and comments.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ast.is_none() && self.grant.is_none()
     }
 
     /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` and their like.
@@ -76,19 +100,53 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
             })?)
         }
     };
-    let statements = parser.parse_statements().map_err(fail)?;
+    let statements = parse_statements(&mut parser).map_err(fail)?;
     if statements.is_empty() {
-        return Ok(vec![Statement { ast: None, with: None, span: 0..text.len(), text }]);
+        return Ok(vec![Statement { ast: None, with: None, grant: None, span: 0..text.len(), text }]);
     }
     let spans = split(sql, statements.len());
     Ok(statements
         .into_iter()
         .zip(spans)
-        .map(|(ast, span)| {
-            let (ast, with) = without_with(ast);
-            Statement { ast: Some(Arc::new(ast)), with, text: Arc::clone(&text), span }
+        .map(|(parsed, span)| {
+            let text = Arc::clone(&text);
+            match parsed {
+                Parsed::Library(ast) => {
+                    let (ast, with) = without_with(*ast);
+                    Statement { ast: Some(Arc::new(ast)), with, grant: None, text, span }
+                }
+                Parsed::Grant(grant) => Statement { ast: None, with: None, grant: Some(Arc::new(grant)), text, span },
+            }
         })
         .collect())
+}
+
+/// A statement of the library's syntax tree, or of ours.
+enum Parsed {
+    Library(Box<ast::Statement>),
+    Grant(GrantStatement),
+}
+
+/// As the library's function of this name.
+fn parse_statements(parser: &mut Parser) -> std::result::Result<Vec<Parsed>, ParserError> {
+    let mut statements = vec![];
+    let mut is_delimited = true;
+    loop {
+        while parser.consume_token(&Token::SemiColon) {
+            is_delimited = true;
+        }
+        if parser.peek_token().token == Token::EOF {
+            return Ok(statements);
+        }
+        if !is_delimited {
+            return parser.expected("end of statement", parser.peek_token());
+        }
+        statements.push(match grant::parse(parser) {
+            Some(grant) => Parsed::Grant(grant?),
+            None => Parsed::Library(Box::new(parser.parse_statement()?)),
+        });
+        is_delimited = false;
+    }
 }
 
 /// `WITH … INSERT …` as the INSERT and what is before it.
@@ -110,7 +168,6 @@ fn without_with(statement: ast::Statement) -> (ast::Statement, Option<Arc<ast::W
 /// text that cannot be divided into `count`, is the whole text each time.
 fn split(sql: &str, count: usize) -> Vec<std::ops::Range<usize>> {
     use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-    use datafusion::sql::sqlparser::tokenizer::Token;
     let whole = || vec![0..sql.len(); count];
     if count == 1 {
         return whole();
@@ -175,6 +232,13 @@ mod tests {
         let statement = parse("with x as (select 1 as a) insert into t select a from x", Dialect::Postgres).expect("valid").remove(0);
         assert!(matches!(statement.ast.as_deref(), Some(ast::Statement::Insert(_))));
         assert_eq!(statement.with.expect("kept").to_string(), "WITH x AS (SELECT 1 AS a)");
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let shown = |sql: &str| parse(sql, Dialect::Postgres).expect("valid")[0].shown().into_owned();
+        assert_eq!(shown("ALTER USER ann Password 'x' LOGIN"), "ALTER USER ann …");
+        assert_eq!(shown("select password from t"), "select password from t");
     }
 
     #[test]

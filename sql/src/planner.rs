@@ -8,6 +8,7 @@ pub(crate) mod build;
 mod cardinality;
 mod catalog_rewrite;
 mod column_names;
+mod columns_read;
 mod context;
 mod decorrelate;
 mod depth;
@@ -23,11 +24,13 @@ mod relations;
 mod row_subqueries;
 mod standard_forms;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{CatalogProviderList, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionConfig;
@@ -37,13 +40,16 @@ use crate::catalog::CatalogSnapshot;
 use crate::catalog::provider::SnapshotCatalog;
 use crate::error::{Error, Result, datafusion_error_in};
 use crate::parser::{Dialect, Statement};
+use crate::privileges::Rights;
 use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
 use crate::session::tables::TableContents;
 use crate::session::temporary::TEMPORARY_SCHEMA;
 
 use catalog_rewrite::{Uses, finish_plan, rewrite_catalog_statement};
+use columns_read::{Stub, columns_read};
 use decorrelate::decorrelate_rest;
+use in_place::InPlace;
 pub(crate) use aside::aside;
 pub(crate) use parameters::bind;
 use context::SearchPath;
@@ -106,7 +112,10 @@ fn configure(config: &mut SessionConfig, session: &Session, snapshot: &CatalogSn
             }
         }
     });
-    set_search_path(config, &session.lookup_path(), snapshot);
+    let rights = Rights::in_session(session, snapshot);
+    let may_look = |name: &String| snapshot.schema(name).is_none_or(|schema| rights.check_usage(schema).is_ok());
+    let path: Vec<String> = session.lookup_path().into_iter().filter(may_look).collect();
+    set_search_path(config, &path, snapshot);
 }
 
 fn set_search_path(config: &mut SessionConfig, search_path: &[String], snapshot: &CatalogSnapshot) {
@@ -138,21 +147,41 @@ pub(crate) async fn plan_part(
     query: &ast::Statement,
     declared: &[Option<DataType>],
 ) -> Result<PlannedQuery> {
-    plan_query_of(&[], target, session, state, snapshot, statement, query, declared).await
+    plan_query_of(&[], &session.role(), target, session, state, snapshot, statement, query, declared).await
 }
 
-/// The same for the query of the last of `views`, which the others name, one the next.
-#[expect(clippy::too_many_arguments, reason = "one function behind two that are called")]
-async fn plan_query_of(
-    views: &[u32],
-    target: Option<&Arc<dyn TableProvider>>,
+/// The columns of [`TARGET`] that a query reads.
+pub(crate) async fn columns_read_of_target(
+    columns: SchemaRef,
     session: &Session,
-    state: &SessionState,
     snapshot: &Arc<CatalogSnapshot>,
     statement: &Statement,
     query: &ast::Statement,
     declared: &[Option<DataType>],
-) -> Result<PlannedQuery> {
+) -> Result<BTreeSet<usize>> {
+    let state = session_state(session, snapshot);
+    let (query, in_place, _) = rewrite(session, &state, snapshot, query)?;
+    let role = session.role();
+    let planning = in_place::Planning { session, state: &state, snapshot, statement, role: &role };
+    let target: Arc<dyn TableProvider> = Arc::new(EmptyTable::new(Arc::clone(&columns)));
+    let mut sources = Box::pin(relations::plan(&[], Some(&target), &in_place, planning, &query)).await?.sources;
+    for (name, source) in &mut sources {
+        if *name.table == *TARGET {
+            *source = Arc::new(Stub { oid: 0, schema: Arc::clone(&columns) });
+        }
+    }
+    let system = (session.dialect() == Dialect::Postgres).then_some(session.system());
+    let plan = parameters::plan(&state, system, query, declared, sources).await?;
+    Ok(columns_read(&plan)?.remove(&0).unwrap_or_default())
+}
+
+/// A query in forms that the library plans, what was taken out of it, and what it uses of the system's.
+fn rewrite(
+    session: &Session,
+    state: &SessionState,
+    snapshot: &CatalogSnapshot,
+    query: &ast::Statement,
+) -> Result<(ast::Statement, Vec<InPlace>, Uses)> {
     let mut query = query.clone();
     balance::balance_chains(&mut query);
     if let Some(depth_max) = depth::exceeded(&query) {
@@ -162,19 +191,43 @@ async fn plan_query_of(
     standard_forms::rewrite_queries(&mut query)?;
     like_escape::rewrite_escapes(&mut query);
     interval_literals::rewrite_intervals(&mut query);
-    let fail = |error| improve(datafusion_error_in(&error, statement.text()), snapshot);
-    let system = session.system();
-    let is_postgres = session.dialect() == Dialect::Postgres;
-    let mut uses = Uses::default();
     output_names::name_outputs(&mut query);
     column_names::distinguish_columns(&mut query, &|name| state.aggregate_functions().contains_key(name));
     literals::rewrite_casts(&mut query)?;
-    if is_postgres {
-        uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
-    }
-    let named = Box::pin(relations::plan(views, target, &in_place, in_place::Planning { session, state, snapshot, statement }, &query)).await?;
-    let Relations { sources, oids, tables, only_catalog, is_momentary } = named;
+    let uses = match session.dialect() {
+        Dialect::Postgres => rewrite_catalog_statement(&mut query, &snapshot.database)?,
+        Dialect::Generic => Uses::default(),
+    };
+    Ok((query, in_place, uses))
+}
+
+/// The same for the query of the last of `views`, which the others name, one the next, with the rights of `role`.
+#[expect(clippy::too_many_arguments, reason = "one function behind two that are called")]
+async fn plan_query_of(
+    views: &[u32],
+    role: &str,
+    target: Option<&Arc<dyn TableProvider>>,
+    session: &Session,
+    state: &SessionState,
+    snapshot: &Arc<CatalogSnapshot>,
+    statement: &Statement,
+    query: &ast::Statement,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
+    let (query, in_place, uses) = rewrite(session, state, snapshot, query)?;
+    let fail = |error| improve(datafusion_error_in(&error, statement.text()), snapshot);
+    let system = session.system();
+    let is_postgres = session.dialect() == Dialect::Postgres;
+    let planning = in_place::Planning { session, state, snapshot, statement, role };
+    let named = Box::pin(relations::plan(views, target, &in_place, planning, &query)).await?;
+    let Relations { sources, oids, tables, only_catalog, is_momentary, in_part } = named;
     let system_functions = is_postgres.then_some(system);
+    if !in_part.is_empty() {
+        let mut stubs = sources.clone();
+        stubs.extend(in_part.iter().map(|part| (part.name.clone(), part.stub())));
+        let plan = parameters::plan(state, system_functions, query.clone(), declared, stubs).await.map_err(fail)?;
+        relations::check_columns(&Rights::of(snapshot, role), &in_part, &columns_read(&plan)?)?;
+    }
     let mut logical = parameters::plan(state, system_functions, query, declared, sources).await.map_err(fail)?;
     if uses.needs_finish() {
         logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;

@@ -2,6 +2,7 @@
 
 mod activity;
 pub mod prepared;
+mod role;
 mod running;
 pub(crate) mod scope;
 pub(crate) mod settings;
@@ -28,6 +29,7 @@ use crate::catalog::object::Change;
 use crate::catalog::store::StoreError;
 use crate::error::{Error, Result};
 use crate::parser::{self, Dialect, Statement};
+use crate::privileges;
 use crate::response::{Notice, Response};
 use crate::sessions::{CancelKey, SessionOptions, Sessions};
 use crate::statement;
@@ -136,8 +138,14 @@ impl Session {
         self.key
     }
 
+    /// Who has connected.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// The role whose rights it has now: the user's, or what SET ROLE has said.
+    pub fn role(&self) -> String {
+        self.settings.lock().role().to_owned()
     }
 
     pub fn database(&self) -> &str {
@@ -224,7 +232,7 @@ impl Session {
         prepared: &PreparedStatement,
         parameters: &[ScalarValue],
     ) -> Result<Response> {
-        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()), prepared.sql());
+        let run = running::RunningStatement::start(self, statement::kind(prepared.statement()), &prepared.statement().shown());
         let execute = async {
             self.check_transaction(prepared.statement())?;
             statement::execute(self, prepared, parameters).await
@@ -257,6 +265,10 @@ impl Session {
 
     /// A setting's value as SHOW prints it. Names are compared without case.
     pub fn setting(&self, name: &str) -> Option<String> {
+        if name.eq_ignore_ascii_case("is_superuser") {
+            let is_superuser = privileges::is_superuser(&self.latest_catalog(), &self.role());
+            return Some(if is_superuser { "on" } else { "off" }.to_owned());
+        }
         self.settings.lock().show(name)
     }
 

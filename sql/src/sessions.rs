@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use engine::Engine;
+use udfs::postgres::quote::quoted_identifier;
 use url::Url;
 
-use crate::catalog::Catalog;
+use crate::catalog::grants::Privilege;
 use crate::catalog::location::LocationRules;
+use crate::catalog::{Catalog, CatalogSnapshot};
 use crate::error::{Error, Result};
 use crate::parser::Dialect;
+use crate::privileges::{Rights, is_superuser, secured_database};
 use crate::session::{Session, SessionId, now_micros};
+use crate::sql_state::SqlState;
 use crate::statement;
 
 /// Limits and defaults of sessions.
@@ -67,6 +71,7 @@ impl Sessions {
         if database != snapshot.database && options.database.as_deref() != Some(options.user.as_str()) {
             return Err(Error::UndefinedDatabase { name: database });
         }
+        let options = self.as_role(&snapshot, options)?;
         let id = SessionId::random();
         let key = self.reserve_key(id);
         let session = Session::open(Arc::clone(self), id, key, snapshot.database.clone(), options).inspect_err(|_| {
@@ -75,6 +80,37 @@ impl Sessions {
         self.sessions.insert(id, Arc::clone(&session));
         crate::metrics::session_opened();
         Ok(session)
+    }
+
+    /// `options` with the settings of the role that connects, if it may.
+    fn as_role(&self, snapshot: &CatalogSnapshot, mut options: SessionOptions) -> Result<SessionOptions> {
+        let user = &options.user;
+        let refused = |message: String, hint: Option<String>| {
+            let sql_state = SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+            Error::Classified { sql_state, message, detail: None, hint, position: None }
+        };
+        let Some((_, role)) = snapshot.role(user) else {
+            // As long as nobody has said who there is, everybody is somebody.
+            return match is_superuser(snapshot, user) {
+                true => Ok(options),
+                false => {
+                    let hint = format!("A superuser can make it: CREATE ROLE {} LOGIN.", quoted_identifier(user));
+                    Err(refused(format!("role \"{user}\" does not exist"), Some(hint)))
+                }
+            };
+        };
+        if !role.login {
+            return Err(refused(format!("role \"{user}\" is not permitted to log in"), None));
+        }
+        let open = || self.sessions.iter().filter(|session| session.user() == user).count();
+        if role.connection_limit.is_some_and(|limit| !role.superuser && open() >= limit as usize) {
+            return Err(Error::classified(SqlState::TOO_MANY_CONNECTIONS, format!("too many connections for role \"{user}\"")));
+        }
+        Rights::of(snapshot, user).check(&secured_database(snapshot), Privilege::Connect)?;
+        // What the client says itself comes last.
+        let own = role.settings.iter().map(|(name, value)| (name.clone(), value.clone()));
+        options.settings = own.chain(std::mem::take(&mut options.settings)).collect();
+        Ok(options)
     }
 
     fn reserve_key(&self, id: SessionId) -> CancelKey {

@@ -1,5 +1,6 @@
 //! One statement: what kind it is, how it is planned, and the one `match` that executes it.
 
+mod alter_role;
 mod alter_schema;
 mod alter_table;
 mod call;
@@ -9,27 +10,34 @@ mod copy_to;
 mod copy_to_file;
 mod create_external_table;
 mod create_materialized_view;
+mod create_role;
 mod create_schema;
 mod create_table;
 mod create_view;
+mod default_privileges;
 mod delete;
 mod discard;
 mod drop_materialized_view;
 mod drop_objects;
 mod drop_relation;
+mod drop_role;
 mod drop_schema;
 mod drop_table;
 mod drop_view;
 mod explain;
+mod grant;
+mod grant_role;
 mod insert;
 mod joined;
 mod merge;
 mod modify;
 mod names;
 mod optimize;
+mod owned;
 mod prepare;
 mod refresh_materialized_view;
 mod restore_table;
+mod roles;
 mod select;
 mod set;
 mod show;
@@ -48,6 +56,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::error::{Error, Result};
 use crate::parser::Statement;
+use crate::parser::grant::{GrantStatement, GrantedOn};
 use crate::planner;
 use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
@@ -109,6 +118,9 @@ pub(crate) async fn execute(
     prepared: &PreparedStatement,
     parameters: &[ScalarValue],
 ) -> Result<Response> {
+    if let Some(grant) = prepared.statement().grant.as_deref() {
+        return execute_grant(session, grant).await;
+    }
     let Some(ast) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
     if changes_catalog(prepared.statement()) || matches!(ast, ast::Statement::CreateTable(_) | ast::Statement::AlterTable(_) | ast::Statement::CreateView(_)) {
         session.refresh_catalog().await?;
@@ -147,6 +159,9 @@ pub(crate) async fn execute(
         S::Deallocate { name, .. } => prepare::deallocate(session, name),
         S::CreateSchema { .. } => create_schema::create_schema(session, ast).await,
         S::AlterSchema(alter) => alter_schema::alter_schema(session, alter).await,
+        S::CreateRole(create) => create_role::create_role(session, create).await,
+        S::AlterRole { name, operation } => alter_role::alter_role(session, name, operation).await,
+        S::Drop { object_type: ast::ObjectType::Role, if_exists, names, .. } => drop_role::drop_role(session, names, *if_exists).await,
         S::AlterTable(alter) => alter_table::alter_table(session, prepared.statement(), alter).await,
         S::Drop { object_type: ast::ObjectType::Schema, if_exists, names, cascade, .. } => {
             drop_schema::drop_schema(session, names, *if_exists, *cascade).await
@@ -187,6 +202,25 @@ pub(crate) async fn execute(
     }
 }
 
+/// Executes a statement about privileges.
+async fn execute_grant(session: &Arc<Session>, statement: &GrantStatement) -> Result<Response> {
+    session.refresh_catalog().await?;
+    if session.settings(|settings| settings.is_read_only()) {
+        return Err(Error::ReadOnlyTransaction { command: statement.command() });
+    }
+    match statement {
+        GrantStatement::Change(change) => match &change.on {
+            GrantedOn::Roles(groups) => grant_role::grant_role(session, change, groups).await,
+            _ => grant::grant_privileges(session, change).await,
+        },
+        GrantStatement::Default { roles, schemas, change } => {
+            default_privileges::alter_default_privileges(session, roles, schemas, change).await
+        }
+        GrantStatement::ReassignOwned { roles, new_owner } => owned::reassign_owned(session, roles, new_owner).await,
+        GrantStatement::DropOwned { roles, cascade } => owned::drop_owned(session, roles, *cascade).await,
+    }
+}
+
 fn command(tag: &str) -> Response {
     Response::Command { tag: tag.to_owned(), rows: None }
 }
@@ -201,9 +235,11 @@ fn skipped(session: &Session, sql_state: SqlState, reason: &Error) {
 pub(crate) fn changes_catalog(statement: &Statement) -> bool {
     use ast::Statement as S;
     match statement.ast.as_deref() {
+        None => statement.grant.is_some(),
         Some(S::CreateView(create)) => !create.materialized,
         Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::Drop { .. } | S::Comment { .. }) => true,
-        _ => false,
+        Some(S::CreateRole(_) | S::AlterRole { .. }) => true,
+        Some(_) => false,
     }
 }
 
@@ -222,6 +258,8 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
         S::CreateView(create) if create.materialized => "CREATE MATERIALIZED VIEW",
         S::CreateView(_) => "CREATE VIEW",
         S::CreateSchema { .. } => "CREATE SCHEMA",
+        S::CreateRole(_) => "CREATE ROLE",
+        S::AlterRole { .. } => "ALTER ROLE",
         S::AlterTable(_) => "ALTER TABLE",
         S::AlterSchema(_) => "ALTER SCHEMA",
         S::Drop { object_type: ast::ObjectType::Table, .. } => "DROP TABLE",
@@ -245,6 +283,7 @@ pub(crate) fn abandon(session: &Arc<Session>) {
 pub(crate) fn kind(statement: &Statement) -> &'static str {
     use ast::Statement as S;
     match statement.ast.as_deref() {
+        None if statement.grant.is_some() => "definition",
         None => "empty",
         Some(S::Query(_)) => "select",
         Some(S::Copy { .. }) => "copy",
@@ -263,10 +302,8 @@ pub(crate) fn kind(statement: &Statement) -> &'static str {
 
 /// What a failed transaction block still accepts.
 pub(crate) fn ends_failed_transaction(statement: &Statement) -> bool {
-    matches!(
-        statement.ast.as_deref(),
-        None | Some(ast::Statement::Commit { .. } | ast::Statement::Rollback { .. })
-    )
+    let ends = matches!(statement.ast.as_deref(), Some(ast::Statement::Commit { .. } | ast::Statement::Rollback { .. }));
+    ends || statement.is_empty()
 }
 
 pub(crate) fn is_copy_out(statement: &Statement) -> bool {

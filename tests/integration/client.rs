@@ -27,11 +27,24 @@ pub async fn connect_with_driver(address: SocketAddr) -> (Client, Driver) {
 
 pub type Driver = JoinHandle<Result<(), tokio_postgres::Error>>;
 
+/// The same as a role.
+pub async fn connect_as(address: SocketAddr, role: &str) -> Client {
+    try_connect_as(address, role).await.unwrap_or_else(|error| panic!("{role}: {}", describe(&error)))
+}
+
+pub async fn try_connect_as(address: SocketAddr, role: &str) -> Result<Client, tokio_postgres::Error> {
+    Ok(open_as(address, role).await?.0)
+}
+
 async fn open(address: SocketAddr) -> Result<(Client, Driver), tokio_postgres::Error> {
+    open_as(address, "tester").await
+}
+
+async fn open_as(address: SocketAddr, role: &str) -> Result<(Client, Driver), tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::Config::new()
         .host(address.ip().to_string())
         .port(address.port())
-        .user("tester")
+        .user(role)
         .dbname("arbalest")
         .application_name("arbalest tests")
         .connect_timeout(PATIENCE)

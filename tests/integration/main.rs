@@ -13,6 +13,7 @@ mod drain;
 mod failure;
 mod files;
 mod flight;
+mod grants;
 mod link;
 mod locations;
 mod memory;

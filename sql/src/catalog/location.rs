@@ -22,6 +22,7 @@ use super::{Table, TableKind};
 use crate::error::{Error, Result};
 
 pub use rules::LocationRules;
+pub(crate) use rules::granted_location;
 
 /// A table made of files.
 #[derive(Debug)]
@@ -39,7 +40,6 @@ impl FoundTable {
         Table {
             oid,
             name: self.name,
-            owner: None,
             kind: TableKind::External,
             definition: None,
             delta: self.delta,

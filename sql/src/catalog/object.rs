@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::external_table::ExternalTableDefinition;
+use super::grants::{Grants, Securable};
+use super::role::RoleDefinition;
 use super::table::TableDefinition;
 use super::view::ViewDefinition;
 
@@ -14,6 +16,7 @@ pub struct Object {
     pub parent: u32,
     pub name: String,
     pub owner: String,
+    pub grants: Grants,
     pub definition: Definition,
     /// Of the transaction that changed it last; 0 while that has not committed.
     pub version: u64,
@@ -30,6 +33,15 @@ pub enum Definition {
     View(ViewDefinition),
     Table(TableDefinition),
     External(ExternalTableDefinition),
+    Role(RoleDefinition),
+    /// Owner and grants of a table that is not in the catalog and has this name.
+    Served,
+    /// Grants on the database.
+    Database,
+    /// Grants on what is below a URL or path, which is the name.
+    Location,
+    /// What its owner grants on tables or schemas that it makes, those of a schema if there is a parent.
+    Defaults { on: Securable },
 }
 
 impl Definition {
@@ -38,6 +50,27 @@ impl Definition {
         match self {
             Self::Schema { .. } => "schema",
             Self::View(_) | Self::Table(_) | Self::External(_) => "relation",
+            Self::Role(_) => "role",
+            Self::Served => "served",
+            Self::Database => "database",
+            Self::Location => "location",
+            Self::Defaults { on: Securable::Schema } => "default schema",
+            Self::Defaults { .. } => "default",
+        }
+    }
+
+    pub fn is_relation(&self) -> bool {
+        matches!(self, Self::View(_) | Self::Table(_) | Self::External(_))
+    }
+
+    /// What privileges on such an object are called after; `None` if there are none.
+    pub fn securable(&self) -> Option<Securable> {
+        match self {
+            Self::View(_) | Self::Table(_) | Self::External(_) | Self::Served => Some(Securable::Relation),
+            Self::Schema { .. } => Some(Securable::Schema),
+            Self::Database => Some(Securable::Database),
+            Self::Location => Some(Securable::Location),
+            Self::Role(_) | Self::Defaults { .. } => None,
         }
     }
 }
@@ -55,7 +88,8 @@ impl Change {
     /// Makes an object that has never been.
     pub fn create(oid: u32, parent: u32, name: &str, owner: &str, definition: Definition) -> Self {
         let (name, owner) = (name.to_owned(), owner.to_owned());
-        Self { object: Object { oid, parent, name, owner, definition, version: 0, dropped: false }, seen: None }
+        let grants = Grants::default();
+        Self { object: Object { oid, parent, name, owner, grants, definition, version: 0, dropped: false }, seen: None }
     }
 
     /// `object` after `change`.

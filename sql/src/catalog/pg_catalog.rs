@@ -6,6 +6,7 @@ pub mod objects;
 pub mod oids;
 pub mod types;
 
+mod acl;
 mod pg_attrdef;
 mod pg_attribute;
 mod pg_class;
@@ -49,6 +50,8 @@ fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Result<RecordBat
     let mut rows = Rows::new(relation);
     match relation.name {
         "pg_attrdef" => pg_attrdef::fill(&mut rows, source),
+        "pg_auth_members" => acl::pg_auth_members(&mut rows, source),
+        "pg_default_acl" => acl::pg_default_acl(&mut rows, source),
         "pg_attribute" => pg_attribute::fill(&mut rows, source),
         "pg_authid" => roles::pg_authid(&mut rows, source),
         "pg_class" => pg_class::fill(&mut rows, source),

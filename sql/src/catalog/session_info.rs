@@ -11,7 +11,11 @@ use super::CatalogSnapshot;
 pub trait SessionInfo: Debug + Send + Sync {
     fn snapshot(&self) -> Arc<CatalogSnapshot>;
 
-    fn user(&self) -> String;
+    /// Whose rights the session has now.
+    fn role(&self) -> String;
+
+    /// Who the session belongs to.
+    fn session_user(&self) -> String;
 
     /// The schemas that names without one are looked up in, in order, without `pg_catalog`; some may not exist.
     fn search_path(&self) -> Vec<String>;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::object::{Definition, Object};
 use super::pg_catalog::objects::COMMENT;
 use super::planned_relation::PlannedRelation;
+use super::role::RoleDefinition;
 use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableDefinition, TableKind};
 
 /// All schemas and tables at one moment. Never changes.
@@ -24,6 +25,8 @@ pub struct CatalogSnapshot {
     relations: BTreeMap<u32, Arc<Table>>,
     /// Tables that are not in the store, in the schema that was made as `public`.
     served: Arc<[Arc<Table>]>,
+    /// Oids of what is found by its kind and name.
+    named: BTreeMap<(&'static str, String), u32>,
 }
 
 impl CatalogSnapshot {
@@ -36,6 +39,7 @@ impl CatalogSnapshot {
             objects: BTreeMap::new(),
             relations: BTreeMap::new(),
             served: served.into(),
+            named: BTreeMap::new(),
         }
     }
 
@@ -54,8 +58,10 @@ impl CatalogSnapshot {
             objects.insert(object.oid, Arc::new(object));
         }
         let schemas = schemas(&objects, &relations, &self.served);
+        let others = objects.values().filter(|object| !object.definition.is_relation());
+        let named = others.map(|object| ((object.definition.name_space(), object.name.clone()), object.oid)).collect();
         let (database, served) = (self.database.clone(), Arc::clone(&self.served));
-        Self { database, version: next_version(), schemas, stored_version, objects, relations, served }
+        Self { database, version: next_version(), schemas, stored_version, objects, relations, served, named }
     }
 
     pub(crate) fn stored_version(&self) -> u64 {
@@ -87,8 +93,8 @@ impl CatalogSnapshot {
                     let read = table.materialized.iter().flat_map(|view| &view.depends_on);
                     all.contains(&object.parent) || read.into_iter().any(|oid| all.contains(oid))
                 }
-                Definition::External(_) => all.contains(&object.parent),
-                Definition::Schema { .. } => false,
+                Definition::External(_) | Definition::Defaults { .. } => all.contains(&object.parent),
+                Definition::Schema { .. } | Definition::Role(_) | Definition::Served | Definition::Database | Definition::Location => false,
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
             for oid in more {
@@ -100,8 +106,59 @@ impl CatalogSnapshot {
         all
     }
 
+    /// All objects of the store.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.objects.values()
+    }
+
+    fn named(&self, name_space: &'static str, name: &str) -> Option<&Arc<Object>> {
+        self.object(*self.named.get(&(name_space, name.to_owned()))?)
+    }
+
+    /// A role that was made.
+    pub(crate) fn role(&self, name: &str) -> Option<(&Object, &RoleDefinition)> {
+        let object = self.named("role", name)?;
+        match &object.definition {
+            Definition::Role(role) => Some((object, role)),
+            _ => None,
+        }
+    }
+
+    /// The roles that were made.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = (&Object, &RoleDefinition)> {
+        self.named.range(("role", String::new())..).take_while(|((kind, _), _)| *kind == "role").filter_map(|((_, name), _)| self.role(name))
+    }
+
+    /// What keeps owner and grants of a relation; `None` as long as it has those of its schema's owner.
+    pub(crate) fn rights_of(&self, table: &Table) -> Option<&Arc<Object>> {
+        self.object(table.oid).or_else(|| self.named("served", &table.name))
+    }
+
+    pub(crate) fn owner_of<'a>(&'a self, schema: &'a Schema, table: &'a Table) -> &'a str {
+        self.rights_of(table).map_or(&schema.owner, |object| &object.owner)
+    }
+
+    pub(crate) fn database_rights(&self) -> Option<&Arc<Object>> {
+        self.named("database", &self.database)
+    }
+
+    /// Grants on locations.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &Arc<Object>> {
+        let all = self.named.range(("location", String::new())..).take_while(|((kind, _), _)| *kind == "location");
+        all.filter_map(|(_, oid)| self.object(*oid))
+    }
+
     pub fn schema(&self, name: &str) -> Option<&Arc<Schema>> {
         self.schemas.iter().find(|schema| schema.name == name)
+    }
+
+    /// A table with its schema.
+    pub(crate) fn table(&self, oid: u32) -> Option<(&Arc<Schema>, &Arc<Table>)> {
+        let in_schema = |schema: u32| self.schemas.iter().find(|known| known.oid == schema);
+        match self.relations.get(&oid) {
+            Some(table) => Some((in_schema(self.objects.get(&oid)?.parent)?, table)),
+            None => Some((in_schema(PUBLIC_SCHEMA_OID)?, self.served.iter().find(|table| table.oid == oid)?)),
+        }
     }
 
     /// Every table, with its schema.
@@ -145,7 +202,7 @@ fn relation(object: &Object) -> Option<Table> {
             (kind, &table.columns, &table.comment, query, Some(table.location.clone()))
         }
         Definition::External(table) => (TableKind::External, &table.columns, &table.comment, None, Some(table.location.clone())),
-        Definition::Schema { .. } => return None,
+        _ => return None,
     };
     let definition = match &object.definition {
         Definition::Table(table) => Some(table.clone()),
@@ -156,7 +213,6 @@ fn relation(object: &Object) -> Option<Table> {
     Some(Table {
         oid: object.oid,
         name: object.name.clone(),
-        owner: Some(object.owner.clone()),
         kind,
         schema: Arc::clone(&schema),
         location,

@@ -10,6 +10,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyPool, Executor, Row, SqlSafeStr, Transaction};
 use url::Url;
 
+use super::grants::Grants;
 use super::object::{Change, Object};
 
 /// Statements of one server at a time; more wait.
@@ -94,7 +95,7 @@ impl CatalogStore {
 
     /// All objects that changed after `version`.
     pub async fn changed_since(&self, version: u64) -> Result<Changed> {
-        let sql = "SELECT oid, parent, name, owner, definition, version, dropped FROM catalog_object WHERE version > $1";
+        let sql = "SELECT oid, parent, name, owner, grants, definition, version, dropped FROM catalog_object WHERE version > $1";
         let rows = sqlx::query(sql).bind(version.cast_signed()).fetch_all(&self.pool).await?;
         let objects = rows.iter().map(object_of).collect::<Result<Vec<_>>>()?;
         let version = objects.iter().map(|object| object.version).fold(version, u64::max);
@@ -147,14 +148,16 @@ async fn write(transaction: &mut Transaction<'_, Any>, change: &Change, version:
     let sql = match seen {
         Some(_) => {
             "UPDATE catalog_object SET name_space = $2, parent = $3, name = $4, owner = $5, definition = $6, version = $7,
-             dropped = $8 WHERE oid = $1"
+             dropped = $8, grants = $9 WHERE oid = $1"
         }
         None => {
-            "INSERT INTO catalog_object (oid, name_space, parent, name, owner, definition, version, dropped)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            "INSERT INTO catalog_object (oid, name_space, parent, name, owner, definition, version, dropped, grants)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         }
     };
-    let definition = serde_json::to_string(&object.definition).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let encode = |error: serde_json::Error| sqlx::Error::Encode(error.into());
+    let definition = serde_json::to_string(&object.definition).map_err(encode)?;
+    let grants = if object.grants.is_empty() { String::new() } else { serde_json::to_string(&object.grants).map_err(encode)? };
     let written = sqlx::query(sql)
         .bind(i64::from(object.oid))
         .bind(object.definition.name_space())
@@ -164,6 +167,7 @@ async fn write(transaction: &mut Transaction<'_, Any>, change: &Change, version:
         .bind(definition)
         .bind(version)
         .bind(i64::from(object.dropped))
+        .bind(grants)
         .execute(&mut **transaction)
         .await;
     match written {
@@ -199,14 +203,16 @@ fn oid_of(oid: i64) -> Result<u32> {
 fn object_of(row: &AnyRow) -> Result<Object> {
     let oid: i64 = row.try_get("oid")?;
     let (version, dropped): (i64, i64) = (row.try_get("version")?, row.try_get("dropped")?);
-    let definition: String = row.try_get("definition")?;
-    let definition = serde_json::from_str(&definition)
-        .map_err(|error| StoreError::Damaged { oid, message: error.to_string() })?;
+    let (definition, grants): (String, String) = (row.try_get("definition")?, row.try_get("grants")?);
+    let damaged = |error: serde_json::Error| StoreError::Damaged { oid, message: error.to_string() };
+    let definition = serde_json::from_str(&definition).map_err(damaged)?;
+    let grants = if grants.is_empty() { Grants::default() } else { serde_json::from_str(&grants).map_err(damaged)? };
     Ok(Object {
         oid: oid_of(oid)?,
         parent: oid_of(row.try_get("parent")?)?,
         name: row.try_get("name")?,
         owner: row.try_get("owner")?,
+        grants,
         definition,
         version: version.cast_unsigned(),
         dropped: dropped != 0,
@@ -217,7 +223,10 @@ fn migrations() -> Migrator {
     let migration = |version, description: &'static str, sql: &'static str| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![migration(1, "objects", include_str!("store/migrations/1_objects.sql"))])
+    Migrator::with_migrations(vec![
+        migration(1, "objects", include_str!("store/migrations/1_objects.sql")),
+        migration(2, "grants", include_str!("store/migrations/2_grants.sql")),
+    ])
 }
 
 #[cfg(test)]

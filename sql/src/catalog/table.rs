@@ -8,7 +8,6 @@ use datafusion::catalog::TableProvider;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::schema::Schema;
 use super::view::ViewDefinition;
 use crate::error::{Error, Result};
 
@@ -19,8 +18,6 @@ pub struct Table {
     pub kind: TableKind,
     /// The columns as queries see them.
     pub schema: SchemaRef,
-    /// Of what the catalog keeps; else the schema's is.
-    pub owner: Option<String>,
     /// Where the rows are, for people.
     pub location: Option<String>,
     /// The table in plans.
@@ -31,12 +28,6 @@ pub struct Table {
     pub definition: Option<TableDefinition>,
     pub row_count: Option<u64>,
     pub size_bytes: Option<u64>,
-}
-
-impl Table {
-    pub fn owner<'a>(&'a self, schema: &'a Schema) -> &'a str {
-        self.owner.as_deref().unwrap_or(&schema.owner)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

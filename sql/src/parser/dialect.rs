@@ -5,6 +5,7 @@ mod call;
 mod external_table;
 mod named_columns;
 mod refresh;
+mod role;
 mod time_travel;
 
 use serde::{Deserialize, Serialize};

@@ -26,10 +26,12 @@ use super::context::resolve;
 use super::output_names::folded;
 use crate::catalog::location::files::{Located, locate, open_delta};
 use crate::catalog::location::options::file_options;
+use crate::catalog::grants::Privilege;
 use crate::catalog::{CatalogSnapshot, Table, TableDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::parser::dialect::TABLE_HISTORY;
+use crate::privileges::{Rights, secured_relation};
 use crate::session::Session;
 use crate::sql_state::SqlState;
 
@@ -59,6 +61,8 @@ pub(super) struct Planning<'a> {
     pub(super) state: &'a SessionState,
     pub(super) snapshot: &'a Arc<CatalogSnapshot>,
     pub(super) statement: &'a Statement,
+    /// Whose rights it is planned with.
+    pub(super) role: &'a str,
 }
 
 /// The name that the relation at `index` is given.
@@ -184,9 +188,10 @@ pub(super) async fn plan(planning: Planning<'_>, relation: &InPlace) -> Result<(
         }
         InPlace::Files { location, kind, options } => {
             let sessions = planning.session.sessions();
-            match locate(planning.state, &sessions.config.locations, location, *kind).await? {
+            let rules = sessions.config.locations.of(&Rights::of(planning.snapshot, planning.role));
+            match locate(planning.state, &rules, location, *kind).await? {
                 Located::Delta(url) => {
-                    let version = open_delta(&sessions.engine, &sessions.config.locations, &url, location).await?;
+                    let version = open_delta(&sessions.engine, &rules, &url, location).await?;
                     Ok((None, Arc::new(DeltaScan::new(version, &TableChanges::default())?)))
                 }
                 Located::Files(files) => {
@@ -210,7 +215,12 @@ fn table_of<'a>(planning: Planning<'a>, name: &ObjectName) -> Result<(&'a Arc<Ta
     let resolved = resolve(planning.state, reference);
     let schema = planning.snapshot.schema(&resolved.schema).filter(|_| *resolved.catalog == *planning.snapshot.database);
     let undefined = || Error::UndefinedTable { name: shown().join("."), nearest: None, position: None };
-    let table = schema.and_then(|schema| schema.tables.get(&*resolved.table)).ok_or_else(undefined)?;
+    let schema = schema.ok_or_else(undefined)?;
+    let rights = Rights::of(planning.snapshot, planning.role);
+    rights.check_usage(schema)?;
+    let table = schema.tables.get(&*resolved.table).ok_or_else(undefined)?;
+    // Columns have come and gone.
+    rights.check(&secured_relation(planning.snapshot, schema, table), Privilege::Select)?;
     let definition = planning.snapshot.table_definition(table.oid);
     let hint = Some("Only tables made with CREATE TABLE have versions.");
     let wrong = || Error::WrongRelation { name: table.name.clone(), expected: "table with versions", hint };
@@ -232,7 +242,7 @@ pub(crate) fn version_number(number: &Expr) -> Result<u64> {
 /// The moment that an expression without columns gives.
 pub(super) async fn time_of(planning: Planning<'_>, time: &Expr) -> Result<DateTime<Utc>> {
     let wrong = || Error::InvalidParameterValue { message: format!("\"{time}\" is no point in time that is known now") };
-    let Planning { session, state, snapshot, statement } = planning;
+    let Planning { session, state, snapshot, statement, .. } = planning;
     let query = format!("SELECT CAST(({time}) AS timestamp with time zone)");
     let query = Parser::new(&PostgreSqlDialect {}).try_with_sql(&query).and_then(|mut parser| parser.parse_statement());
     let planned = Box::pin(super::plan_query(session, state, snapshot, statement, &query.map_err(|_| wrong())?, &[])).await?;
@@ -285,7 +295,8 @@ pub(crate) async fn moment(
         "version" => Ok(Moment::Version(version_number(moment)?)),
         "timestamp" => {
             let state = super::session_state(session, snapshot);
-            Ok(Moment::Time(time_of(Planning { session, state: &state, snapshot, statement }, moment).await?))
+            let role = session.role();
+            Ok(Moment::Time(time_of(Planning { session, state: &state, snapshot, statement, role: &role }, moment).await?))
         }
         other => Err(Error::classified(SqlState::UNDEFINED_FUNCTION, format!("there is no argument \"{other}\""))),
     }

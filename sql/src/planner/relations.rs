@@ -13,12 +13,15 @@ use datafusion::sql::sqlparser::ast;
 use engine::{DeltaScan, TableChanges};
 
 use super::PlannedQuery;
+use super::columns_read::{ColumnsRead, Stub};
 use super::context::resolve;
 use super::in_place::{self, InPlace, Planning};
+use crate::catalog::grants::Privilege;
 use crate::catalog::object::Definition;
-use crate::catalog::{CatalogSnapshot, ViewDefinition};
+use crate::catalog::{CatalogSnapshot, Schema, Table, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser;
+use crate::privileges::{Rights, denied, secured_relation};
 use crate::session::Session;
 use crate::session::tables::TableContents;
 
@@ -39,6 +42,37 @@ pub(super) struct Relations {
     pub(super) only_catalog: bool,
     /// See [`PlannedQuery::is_momentary`].
     pub(super) is_momentary: bool,
+    /// Those of which the role may read some columns only.
+    pub(super) in_part: Vec<InPart>,
+}
+
+/// A relation of which a role may read some columns only.
+pub(super) struct InPart {
+    pub(super) name: ResolvedTableReference,
+    schema: Arc<Schema>,
+    table: Arc<Table>,
+}
+
+impl InPart {
+    /// The relation for finding out which columns are read.
+    pub(super) fn stub(&self) -> Arc<dyn TableSource> {
+        Arc::new(Stub { oid: self.table.oid, schema: Arc::clone(&self.table.schema) })
+    }
+}
+
+/// Fails for a column that is read and may not be.
+pub(super) fn check_columns(rights: &Rights<'_>, relations: &[InPart], read: &ColumnsRead) -> Result<()> {
+    for InPart { schema, table, .. } in relations {
+        let relation = secured_relation(rights.snapshot, schema, table);
+        let columns = read.get(&table.oid).into_iter().flatten();
+        for column in columns {
+            let name = table.schema.fields().get(*column).map_or("", |field| field.name());
+            if !rights.may_column(&relation, name, Privilege::Select) {
+                return Err(denied(&relation));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Plans what `query` names, which is itself that of the last of the views `within`. `target` is what [`TARGET`] names, and
@@ -50,9 +84,10 @@ pub(super) async fn plan(
     planning: Planning<'_>,
     query: &ast::Statement,
 ) -> Result<Relations> {
-    let Planning { session, state, snapshot, .. } = planning;
+    let Planning { session, state, snapshot, role, .. } = planning;
+    let rights = Rights::of(snapshot, role);
     let statement = DataFusionStatement::Statement(Box::new(query.clone()));
-    let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true, is_momentary: !in_place.is_empty() };
+    let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true, is_momentary: !in_place.is_empty(), in_part: vec![] };
     for reference in state.resolve_table_references(&statement)? {
         let resolved = resolve(state, reference);
         if let (Some(target), TARGET) = (target, &*resolved.table) {
@@ -68,7 +103,19 @@ pub(super) async fn plan(
             continue;
         }
         let schema = snapshot.schema(&resolved.schema).filter(|_| *resolved.catalog == *snapshot.database);
-        let Some(table) = schema.and_then(|schema| schema.tables.get(&*resolved.table)) else { continue };
+        let Some(schema) = schema else { continue };
+        // What a view names was looked up when it was made.
+        if within.is_empty() {
+            rights.check_usage(schema)?;
+        }
+        let Some(table) = schema.tables.get(&*resolved.table) else { continue };
+        let relation = secured_relation(snapshot, schema, table);
+        if !rights.may(&relation, Privilege::Select) {
+            if !rights.may_some_column(&relation, Privilege::Select) {
+                return Err(denied(&relation));
+            }
+            named.in_part.push(InPart { name: resolved.clone(), schema: Arc::clone(schema), table: Arc::clone(table) });
+        }
         if !named.oids.contains(&table.oid) {
             named.oids.push(table.oid);
         }
@@ -84,7 +131,9 @@ pub(super) async fn plan(
             Some(Definition::External(definition)) => {
                 named.only_catalog = false;
                 named.is_momentary = true;
-                let provider = definition.open(&session.sessions().engine, state, &session.sessions().config.locations).await?;
+                let owner = Rights::of(snapshot, &relation.owner);
+                let rules = session.sessions().config.locations.of(&owner);
+                let provider = definition.open(&session.sessions().engine, state, &rules).await?;
                 named.sources.insert(resolved, provider_as_source(provider));
                 continue;
             }
@@ -108,7 +157,7 @@ pub(super) async fn plan(
         if within.len() >= DEPTH_MAX {
             return Err(Error::TooDeep { depth_max: DEPTH_MAX });
         }
-        let planned = plan_view_of(&[within, &[table.oid]].concat(), session, snapshot, &table.name, view).await?;
+        let planned = plan_view_of(&[within, &[table.oid]].concat(), &relation.owner, session, snapshot, &table.name, view).await?;
         named.only_catalog &= planned.only_catalog;
         named.is_momentary |= planned.is_momentary;
         named.tables.extend(planned.tables);
@@ -119,19 +168,21 @@ pub(super) async fn plan(
     Ok(named)
 }
 
-/// The plan of a view, with the columns that it had when it was made.
+/// The plan of a view, with the columns that it had when it was made and the rights of its owner.
 pub(crate) async fn plan_view(
+    owner: &str,
     session: &Session,
     snapshot: &Arc<CatalogSnapshot>,
     name: &str,
     view: &ViewDefinition,
 ) -> Result<PlannedQuery> {
-    plan_view_of(&[], session, snapshot, name, view).await
+    plan_view_of(&[], owner, session, snapshot, name, view).await
 }
 
 /// The same for the last of `views`, which the others name.
 async fn plan_view_of(
     views: &[u32],
+    owner: &str,
     session: &Session,
     snapshot: &Arc<CatalogSnapshot>,
     name: &str,
@@ -140,7 +191,7 @@ async fn plan_view_of(
     let state = super::session_state_in(session, snapshot, &view.search_path);
     let statement = parser::parse(&view.query, view.dialect)?.remove(0);
     let query = statement.ast.clone().ok_or_else(|| Error::unsupported("a view without a query"))?;
-    let mut planned = super::plan_query_of(views, None, session, &state, snapshot, &statement, &query, &[]).await?;
+    let mut planned = super::plan_query_of(views, owner, None, session, &state, snapshot, &statement, &query, &[]).await?;
     let schema = Arc::clone(planned.logical.schema());
     if schema.fields().len() < view.columns.fields().len() {
         return Err(Error::OutdatedView { name: name.to_owned() });

@@ -33,6 +33,8 @@ pub(crate) struct QueryPlan {
     pub logical: LogicalPlan,
     /// The catalog it was planned against.
     pub catalog_version: u64,
+    /// With whose rights.
+    pub role: String,
     /// See [`crate::planner::PlannedQuery::only_catalog`].
     pub only_catalog: bool,
     /// See [`crate::planner::PlannedQuery::tables`].
@@ -94,7 +96,7 @@ impl PreparedStatement {
 
     /// The text held no statement.
     pub fn is_empty(&self) -> bool {
-        self.inner.statement.ast.is_none()
+        self.inner.statement.is_empty()
     }
 
     /// `COPY … TO STDOUT`.

@@ -44,6 +44,11 @@ const fn definition(name: &'static str, kind: Kind, default: &'static str, descr
     Definition { name, kind, default, description }
 }
 
+const ROLE: &str = "role";
+const SESSION_AUTHORIZATION: &str = "session_authorization";
+/// What `role` is while it was not set.
+const NO_ROLE: &str = "none";
+
 const ISOLATION_LEVELS: &[&str] = &["read committed", "read uncommitted", "repeatable read", "serializable"];
 
 static DEFINITIONS: &[Definition] = &[
@@ -77,6 +82,7 @@ static DEFINITIONS: &[Definition] = &[
     definition("lock_timeout", Kind::Milliseconds, "0", "Sets the maximum allowed duration of any wait for a lock."),
     definition("max_identifier_length", Kind::Fixed, "63", "Shows the maximum identifier length."),
     definition("max_index_keys", Kind::Fixed, "32", "Shows the maximum number of index keys."),
+    definition("role", Kind::Fixed, "none", "Sets the current role."),
     definition("row_security", Kind::Bool, "on", "Enable row security."),
     definition("search_path", Kind::Text, "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
     definition("server_encoding", Kind::Fixed, "UTF8", "Shows the server (database) character set encoding."),
@@ -158,8 +164,41 @@ impl Settings {
         Ok(())
     }
 
+    /// Who the session is stays as it is.
     pub(crate) fn reset_all(&mut self) {
-        self.values.clear();
+        self.values.retain(|name, _| name == ROLE || name == SESSION_AUTHORIZATION);
+    }
+
+    /// The role whose rights the session has.
+    pub(crate) fn role(&self) -> &str {
+        match self.raw(ROLE) {
+            Some(role) if role != NO_ROLE => role,
+            _ => self.session_authorization(),
+        }
+    }
+
+    /// Who the session belongs to.
+    pub(crate) fn session_authorization(&self) -> &str {
+        self.raw(SESSION_AUTHORIZATION).unwrap_or_default()
+    }
+
+    /// `SET ROLE`; `None` is the role that the session belongs to. `local` ends with the transaction.
+    pub(crate) fn set_role(&mut self, role: Option<&str>, local: bool) {
+        self.set_checked(ROLE, role.unwrap_or(NO_ROLE), local);
+    }
+
+    /// `SET SESSION AUTHORIZATION`; `None` is the role that has connected.
+    pub(crate) fn set_session_authorization(&mut self, role: Option<&str>, local: bool) {
+        let role = role.or_else(|| self.defaults.get(SESSION_AUTHORIZATION).map(String::as_str)).unwrap_or_default().to_owned();
+        self.set_checked(SESSION_AUTHORIZATION, &role, local);
+        self.set_role(None, local);
+    }
+
+    fn set_checked(&mut self, key: &str, value: &str, local: bool) {
+        let before = self.values.insert(key.to_owned(), value.to_owned());
+        if local {
+            self.local.push((key.to_owned(), before));
+        }
     }
 
     pub(crate) fn show(&self, name: &str) -> Option<String> {

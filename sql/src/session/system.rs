@@ -13,8 +13,11 @@ use crate::catalog::CatalogSnapshot;
 use crate::catalog::functions::session_functions;
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::pg_catalog::{PG_CATALOG, SystemSchema};
+use crate::catalog::role::SIGNAL_BACKEND;
 use crate::catalog::session_info::{Activity, SessionInfo};
 use crate::error::Error;
+use crate::privileges::{self, Rights};
+use crate::sql_state::SqlState;
 
 /// Made once a session.
 #[derive(Debug, Default)]
@@ -68,8 +71,12 @@ impl SessionInfo for SessionView {
         self.of(Session::catalog).unwrap_or_else(|| Arc::clone(&self.snapshot))
     }
 
-    fn user(&self) -> String {
-        self.user.clone()
+    fn role(&self) -> String {
+        self.of(Session::role).unwrap_or_else(|| self.user.clone())
+    }
+
+    fn session_user(&self) -> String {
+        self.of(|session| session.settings(|settings| settings.session_authorization().to_owned())).unwrap_or_else(|| self.user.clone())
     }
 
     fn search_path(&self) -> Vec<String> {
@@ -82,11 +89,14 @@ impl SessionInfo for SessionView {
 
     fn settings(&self) -> Vec<(String, String)> {
         let all = self.of(|session| session.settings(|settings| settings.all())).unwrap_or_default();
-        all.into_iter().map(|(name, value, _)| (name, value)).collect()
+        all.into_iter().map(|(name, value, _)| (name.clone(), self.setting(&name).unwrap_or(value))).collect()
     }
 
     fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<()> {
         let outcome = self.of(|session| {
+            if name.eq_ignore_ascii_case("role") {
+                return session.set_role(value, local);
+            }
             session.settings(|settings| match value {
                 None => settings.reset(name),
                 Some(value) if local => settings.set_local(name, value),
@@ -113,11 +123,18 @@ impl SessionInfo for SessionView {
     }
 
     fn cancel(&self, process_id: i32) -> Result<bool> {
-        let target = self.of(|session| session.sessions.by_process_id(process_id)).flatten();
-        if let Some(target) = &target {
-            target.cancel();
+        let target = self.of(|session| Some((session.sessions.by_process_id(process_id)?, session.role()))).flatten();
+        let Some((target, role)) = target else { return Ok(false) };
+        let snapshot = self.snapshot();
+        let rights = Rights::of(&snapshot, &role);
+        let is_superuser = privileges::is_superuser(&snapshot, target.user());
+        if !rights.is_superuser() && (is_superuser || !(rights.has_role(target.user()) || rights.has_role(SIGNAL_BACKEND))) {
+            let message = "must be a member of the role whose query is being canceled or member of pg_signal_backend";
+            let error = Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, message);
+            return Err(DataFusionError::External(Box::new(error)));
         }
-        Ok(target.is_some())
+        target.cancel();
+        Ok(true)
     }
 
     fn terminate(&self, _process_id: i32) -> Result<bool> {

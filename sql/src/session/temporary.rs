@@ -93,7 +93,7 @@ impl Session {
 
     /// The schemas of `search_path`. What is made without a schema is in the first of them that is there.
     pub(crate) fn search_path(&self) -> Vec<String> {
-        self.settings(|settings| settings.search_path(self.user()))
+        self.settings(|settings| settings.search_path(settings.role()))
     }
 
     /// Drops all that is this session's own.

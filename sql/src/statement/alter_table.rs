@@ -14,8 +14,9 @@ use engine::{Operation, TableChanges};
 use futures::TryStreamExt;
 
 use super::create_table::{check_expressions, field, type_defaults};
-use super::modify::{Modification, Target, skeleton};
-use super::names::{folded, owner, relation, unquoted};
+use super::modify::{Needs, Modification, Target, skeleton};
+use super::names::{folded, owner, relation_in, unquoted};
+use super::owned::change_owner;
 use super::{command, skipped};
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::{CatalogSnapshot, TableDefinition};
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::TARGET;
 use crate::planner::assign::{Enforced, identifier};
+use crate::privileges::{Rights, secured_relation};
 use crate::response::Response;
 use crate::session::temporary::is_temporary;
 use crate::session::{Session, TransactionStatus};
@@ -39,7 +41,7 @@ struct Altered {
 
 pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, alter: &AlterTable) -> Result<Response> {
     let snapshot = session.catalog();
-    let Some(table) = relation(session, &alter.name, &snapshot)?.cloned() else {
+    let Some((schema, table)) = relation_in(session, &alter.name, &snapshot)? else {
         let error = Error::UndefinedRelation { kind: "relation", name: unquoted(&alter.name) };
         if alter.if_exists {
             skipped(session, SqlState::SUCCESSFUL_COMPLETION, &error);
@@ -47,20 +49,20 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
         }
         return Err(error);
     };
+    Rights::in_session(session, &snapshot).check_owner(&secured_relation(&snapshot, schema, table))?;
     if let [operation] = alter.operations.as_slice() {
         match operation {
             AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
                 return rename(session, table.oid, name).await;
             }
             AlterTableOperation::OwnerTo { new_owner } => {
-                let role = owner(session, new_owner)?;
-                change_object(session, table.oid, |object| object.owner.clone_from(&role)).await?;
-                return Ok(command("ALTER TABLE"));
+                let role = owner(session, &snapshot, new_owner)?;
+                return give(session, table.oid, &role).await;
             }
             _ => {}
         }
     }
-    let target = Target::find(session, &alter.name, &snapshot, "alter")?;
+    let target = Target::find(session, &alter.name, &snapshot, "alter", [Needs::Ownership])?;
     let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };
     let mut altered = Altered {
         values: modification.target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect(),
@@ -91,13 +93,26 @@ async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<R
     Ok(command("ALTER TABLE"))
 }
 
-async fn change_object(session: &Session, oid: u32, change: impl Fn(&mut crate::catalog::object::Object)) -> Result<()> {
+/// Makes `role` the owner of a relation.
+async fn give(session: &Arc<Session>, oid: u32, role: &str) -> Result<Response> {
+    let new_oid = session.sessions().catalog.new_oid().await?;
     session
         .change_catalog(|snapshot| {
-            let object = snapshot.object(oid).ok_or_else(|| Error::unsupported("altering a table that is served from a location"))?;
-            Ok(vec![Change::alter(object, &change)])
+            let gone = || Error::UndefinedRelation { kind: "relation", name: oid.to_string() };
+            let (schema, table) = snapshot.table(oid).ok_or_else(gone)?;
+            let rights = Rights::in_session(session, snapshot);
+            rights.check_owner(&secured_relation(snapshot, schema, table))?;
+            rights.check_member(role)?;
+            if !rights.is_superuser() {
+                Rights::of(snapshot, role).check_create_in(schema)?;
+            }
+            Ok(vec![match snapshot.rights_of(table) {
+                Some(object) => change_owner(object, role),
+                None => Change::create(new_oid, 0, &table.name, role, Definition::Served),
+            }])
         })
-        .await
+        .await?;
+    Ok(command("ALTER TABLE"))
 }
 
 /// Views are texts: one that reads a column by its name would not work any more.

@@ -6,9 +6,11 @@ use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName};
 
 use super::command;
 use super::names::{relation, schema_name, unquoted};
+use super::roles::check_may_change_roles;
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::{CatalogSnapshot, TableKind};
 use crate::error::{Error, Result};
+use crate::privileges::{Rights, secured_object, secured_relation};
 use crate::response::Response;
 use crate::session::Session;
 
@@ -24,22 +26,37 @@ pub(super) async fn comment(
         CommentObject::View => view_oid,
         CommentObject::Table => table_oid,
         CommentObject::MaterializedView => materialized_view_oid,
+        CommentObject::Role => role_oid,
         _ => return Err(Error::unsupported(format!("COMMENT ON {object}"))),
     };
     let text = text.filter(|text| !text.is_empty()).map(str::to_owned);
     session
         .change_catalog(|snapshot| {
             let object = snapshot.object(find(session, name, snapshot)?);
+            let rights = Rights::in_session(session, snapshot);
             let object = object.ok_or_else(|| Error::unsupported("a comment on what the catalog does not keep"))?;
+            match (&object.definition, snapshot.table(object.oid)) {
+                (Definition::Role(_), _) => check_may_change_roles(&rights, "must have CREATEROLE privilege to comment on a role")?,
+                (_, Some((schema, table))) => rights.check_owner(&secured_relation(snapshot, schema, table))?,
+                (_, None) => rights.check_owner(&secured_object(object))?,
+            }
             Ok(vec![Change::alter(object, |object| match &mut object.definition {
                 Definition::Schema { comment } => comment.clone_from(&text),
                 Definition::View(view) => view.comment.clone_from(&text),
                 Definition::Table(table) => table.comment.clone_from(&text),
                 Definition::External(table) => table.comment.clone_from(&text),
+                Definition::Role(role) => role.comment.clone_from(&text),
+                Definition::Served | Definition::Database | Definition::Location | Definition::Defaults { .. } => {}
             })])
         })
         .await?;
     Ok(command("COMMENT"))
+}
+
+fn role_oid(_: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {
+    let name = unquoted(name);
+    let (object, _) = snapshot.role(&name).ok_or(Error::UndefinedRole { name })?;
+    Ok(object.oid)
 }
 
 fn schema_oid(_: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<u32> {

@@ -10,7 +10,8 @@ use udfs::postgres::quote::quoted_literal;
 
 use super::copy_to::Given;
 use super::insert;
-use super::modify::{Target, skeleton};
+use super::modify::{Needs, Target, skeleton};
+use crate::catalog::grants::Privilege;
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::location::options::file_kind;
 use crate::error::{Error, Result};
@@ -49,7 +50,7 @@ fn insert(session: &Session, statement: &Statement) -> Result<Insert> {
         None => kind_of(location)?,
     };
     let snapshot = session.catalog();
-    let into = Target::find(session, table_name, &snapshot, "copy to")?;
+    let into = Target::find(session, table_name, &snapshot, "copy to", [Needs::SomeColumn(Privilege::Insert)])?;
     let mut columns = columns.clone();
     if columns.is_empty() && !into.definition.generated.is_empty() {
         // Files do not have what is computed.

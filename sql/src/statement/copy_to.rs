@@ -34,6 +34,7 @@ pub(super) async fn prepare(
         plan: Some(QueryPlan {
             logical: planned.logical,
             catalog_version: planned.catalog_version,
+            role: session.role(),
             only_catalog: planned.only_catalog,
             tables: planned.tables,
             moment: moment(planned.is_momentary),

@@ -38,7 +38,7 @@ pub(super) async fn execute(
     if FileName::parse(location).is_some_and(|name| name.compression != FileCompressionType::UNCOMPRESSED) {
         return Err(Error::unsupported("writing compressed files"));
     }
-    let mut url = new_location(&session.sessions().config.locations, location).await?;
+    let mut url = new_location(&session.location_rules(), location).await?;
     if url.path().ends_with('/') {
         in_directory(&mut url, kind);
     }

@@ -10,6 +10,7 @@ use engine::table_format::{FileTable, TableFiles};
 use super::create_table::field;
 use super::names::{folded, new_relation, parent};
 use super::{command, skipped};
+use crate::catalog::grants::Securable;
 use crate::catalog::location::files::{Located, directory, locate, open_delta, urls};
 use crate::catalog::location::options::{file_kind, file_options};
 use crate::catalog::object::{Change, Definition};
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::parser::dialect::FORMAT;
 use crate::planner;
+use crate::privileges::{Rights, initial_grants, secured_object};
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
@@ -41,13 +43,15 @@ pub(super) async fn create_external_table(session: &Arc<Session>, statement: &St
     session
         .change_catalog(|snapshot| {
             let (parent, made) = parent(session, snapshot, &schema)?;
-            let new = Change::create(oid, parent, &name, session.user(), definition.clone());
+            let mut new = Change::create(oid, parent, &name, &session.role(), definition.clone());
+            new.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
             let Some(existing) = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name)) else {
                 return Ok(made.into_iter().chain([new]).collect());
             };
             match snapshot.object(existing.oid) {
                 Some(object) if create.or_replace && matches!(object.definition, Definition::External(_)) => {
-                    Ok(vec![Change::alter(object, |object| object.definition = definition.clone())])
+                    Rights::in_session(session, snapshot).check_owner(&secured_object(object))?;
+                Ok(vec![Change::alter(object, |object| object.definition = definition.clone())])
                 }
                 _ if create.or_replace => {
                     Err(Error::WrongRelation { name: name.clone(), expected: "table that can be replaced", hint: None })
@@ -70,7 +74,7 @@ async fn define(
         return Err(Error::classified(SqlState::SYNTAX_ERROR, "an external table needs a LOCATION"));
     };
     let state = planner::session_state(session, snapshot);
-    let rules = &session.sessions().config.locations;
+    let rules = &session.location_rules();
     let declared = declared_columns(session, statement, snapshot, create).await?;
     let comment = create.comment.as_ref().map(|comment| match comment {
         CommentDef::WithEq(text) | CommentDef::WithoutEq(text) => text.clone(),

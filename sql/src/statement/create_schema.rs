@@ -6,9 +6,11 @@ use datafusion::sql::sqlparser::ast::{SchemaName, Statement};
 
 use super::names::{folded, role, schema_name};
 use super::{command, skipped};
+use crate::catalog::grants::{Privilege, Securable};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::object::{Change, Definition};
 use crate::error::{Error, Result};
+use crate::privileges::{Rights, initial_grants, secured_database};
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
@@ -22,17 +24,24 @@ pub(super) async fn create_schema(session: &Arc<Session>, statement: &Statement)
     }
     let snapshot = session.catalog();
     let (name, owner) = match name {
-        SchemaName::Simple(name) => (schema_name(name, &snapshot)?, session.user().to_owned()),
-        SchemaName::UnnamedAuthorization(owner) => (folded(owner), role(session, owner)?),
-        SchemaName::NamedAuthorization(name, owner) => (schema_name(name, &snapshot)?, role(session, owner)?),
+        SchemaName::Simple(name) => (schema_name(name, &snapshot)?, session.role()),
+        SchemaName::UnnamedAuthorization(owner) => (folded(owner), role(session, &snapshot, owner)?),
+        SchemaName::NamedAuthorization(name, owner) => (schema_name(name, &snapshot)?, role(session, &snapshot, owner)?),
     };
     if name.starts_with("pg_") {
         return Err(Error::ReservedSchemaName { name });
     }
     let oid = session.sessions().catalog.new_oid().await?;
-    let created = session.change_catalog(|snapshot| match snapshot.schema(&name).is_some() || name == INFORMATION_SCHEMA {
-        true => Err(Error::DuplicateSchema { name: name.clone() }),
-        false => Ok(vec![Change::create(oid, 0, &name, &owner, Definition::Schema { comment: None })]),
+    let created = session.change_catalog(|snapshot| {
+        let rights = Rights::in_session(session, snapshot);
+        rights.check(&secured_database(snapshot), Privilege::Create)?;
+        rights.check_member(&owner)?;
+        if snapshot.schema(&name).is_some() || name == INFORMATION_SCHEMA {
+            return Err(Error::DuplicateSchema { name: name.clone() });
+        }
+        let mut schema = Change::create(oid, 0, &name, &owner, Definition::Schema { comment: None });
+        schema.object.grants = initial_grants(snapshot, &owner, Securable::Schema, 0);
+        Ok(vec![schema])
     });
     match created.await {
         Err(error @ Error::DuplicateSchema { .. }) if *if_not_exists => skipped(session, SqlState::DUPLICATE_SCHEMA, &error),

@@ -18,6 +18,7 @@ use super::insert::parsed_expression;
 use super::modify::{Modification, Target, select_of, skeleton};
 use super::names::{folded, new_relation, parent, temporary_relation};
 use super::{command, skipped};
+use crate::catalog::grants::Securable;
 use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::{CatalogSnapshot, TableDefinition, ViewDefinition};
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ use crate::parser::Statement;
 use crate::planner;
 use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns, enforcing_query, generating_query, type_name};
 use crate::planner::TARGET;
+use crate::privileges::{Rights, initial_grants, secured_object};
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::temporary::TEMPORARY_SCHEMA;
@@ -148,7 +150,8 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
     }
     let published = session.change_catalog(|snapshot| {
         let (parent, made) = parent(session, snapshot, schema)?;
-        let new = Change::create(oid, parent, name, session.user(), Definition::Table(definition.clone()));
+        let mut new = Change::create(oid, parent, name, &session.role(), Definition::Table(definition.clone()));
+            new.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
         let Some(existing) = snapshot.schema(schema).and_then(|schema| schema.tables.get(name)) else {
             return Ok(made.into_iter().chain([new]).collect());
         };
@@ -157,6 +160,7 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
         match object {
             // What reads the table goes on to read it.
             Some(object) if create.or_replace => {
+                Rights::in_session(session, snapshot).check_owner(&secured_object(object))?;
                 Ok(vec![Change::alter(object, |object| object.definition = Definition::Table(definition.clone()))])
             }
             None if create.or_replace => {

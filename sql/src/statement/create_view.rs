@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{CreateTableOptions, CreateView, ViewColumn
 
 use super::names::{folded, new_relation, parent, temporary_relation};
 use super::{command, skipped};
+use crate::catalog::grants::Securable;
 use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::pg_catalog::format_type::format_type;
 use crate::catalog::pg_catalog::types::column_type;
@@ -15,6 +16,7 @@ use crate::catalog::{CatalogSnapshot, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser;
 use crate::planner;
+use crate::privileges::{Rights, initial_grants, secured_object};
 use crate::response::{Notice, Response, Severity};
 use crate::session::Session;
 use crate::session::temporary::{TEMPORARY_SCHEMA, is_temporary};
@@ -40,7 +42,8 @@ pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> 
         let depends_on = &definition.depends_on;
         let definition = Definition::View(definition.clone());
         let Some(existing) = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name)) else {
-            let view = Change::create(oid, parent, &name, session.user(), definition);
+            let mut view = Change::create(oid, parent, &name, &session.role(), definition);
+            view.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
             return Ok(made.into_iter().chain([view]).collect());
         };
         if !create.or_replace {
@@ -48,6 +51,7 @@ pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> 
         }
         let view = snapshot.object(existing.oid).filter(|object| matches!(object.definition, Definition::View(_)));
         let view: &Object = view.ok_or_else(|| Error::WrongRelation { name: name.clone(), expected: "view", hint: None })?;
+        Rights::in_session(session, snapshot).check_owner(&secured_object(view))?;
         replaces(snapshot, &existing.schema, &definition)?;
         let dependents = snapshot.with_dependents(&[view.oid]);
         if depends_on.iter().any(|oid| dependents.contains(oid)) {

@@ -9,9 +9,10 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, Delete, Expr, FromTable, Ident};
 use engine::{FILE_COLUMN, Operation, TableChanges};
 
-use super::modify::{
+use super::modify::{Needs, 
     ATTEMPTS_MAX, Modification, Target, Written, named_table, query_of, refuse_volatile, replaced, select_of, skeleton, target_query,
 };
+use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
@@ -30,6 +31,8 @@ pub(super) async fn prepare(
     let (modification, alias) = modification(session, statement, delete)?;
     let scan = modification.contents().await?.scan(&modification.target.definition)?.naming_files();
     let target: Arc<dyn TableProvider> = Arc::new(scan);
+    let returned = delete.returning.clone().unwrap_or_default();
+    modification.check_reads(&alias, returned, &[], condition(delete)?, declared).await?;
     let query = target_query(&alias, &identifier(FILE_COLUMN), condition(delete)?)?;
     let planned = modification.plan_part(target, query, declared).await?;
     refuse_volatile(&planned.logical)?;
@@ -53,6 +56,7 @@ pub(super) async fn execute(
         let (modification, alias) = modification(session, prepared.statement(), delete)?;
         let Some(contents) = modification.current().await? else { continue };
         let types = prepared.parameter_types();
+        modification.check_reads(&alias, delete.returning.clone().unwrap_or_default(), &[], condition(delete)?, types).await?;
         let definition = &modification.target.definition;
         let deleted = async |rows, paths: &HashSet<String>| {
             let (Some(items), Some(schema)) = (&delete.returning, prepared.schema()) else {
@@ -110,7 +114,7 @@ fn modification(session: &Arc<Session>, statement: &Statement, delete: &Delete) 
     let [table] = from.as_slice() else { return Err(Error::unsupported("DELETE from several tables")) };
     let (name, alias) = named_table(table)?;
     let snapshot = session.catalog();
-    let target = Target::find(session, name, &snapshot, "delete from")?;
+    let target = Target::find(session, name, &snapshot, "delete from", [Needs::Privilege(Privilege::Delete)])?;
     Ok((Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target }, alias))
 }
 

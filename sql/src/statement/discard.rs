@@ -14,7 +14,10 @@ pub(super) async fn discard(session: &Arc<Session>, what: &DiscardObject) -> Res
         if !is_idle {
             return Err(Error::ActiveTransaction { command: "DISCARD ALL" });
         }
-        session.settings(|settings| settings.reset_all());
+        session.settings(|settings| {
+            settings.set_session_authorization(None, false);
+            settings.reset_all();
+        });
         session.deallocate_all();
     }
     if matches!(what, DiscardObject::ALL | DiscardObject::TEMP) {

@@ -11,6 +11,9 @@ use crate::sql_state::SqlState;
 pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: &[u32], cascade: bool) -> Result<Vec<Change>> {
     let all: Vec<&Object> = snapshot.with_dependents(oids).iter().filter_map(|oid| snapshot.object(*oid)).map(AsRef::as_ref).collect();
     let (wanted, dependents): (Vec<&Object>, Vec<&Object>) = all.iter().partition(|object| oids.contains(&object.oid));
+    // What would be granted in a schema that goes is no reason to keep it.
+    let is_reason = |object: &&Object| !matches!(object.definition, Definition::Defaults { .. });
+    let dependents: Vec<&Object> = dependents.into_iter().filter(is_reason).collect();
     if !dependents.is_empty() && !cascade {
         let what = match wanted.as_slice() {
             [object] => described(session, snapshot, object),
@@ -46,13 +49,18 @@ fn depends(dependent: &Object, object: &Object) -> bool {
             dependent.parent == object.oid || table.materialized.as_deref().is_some_and(reads)
         }
         Definition::External(_) => dependent.parent == object.oid,
-        Definition::Schema { .. } => false,
+        _ => false,
     }
 }
 
 /// Such as `view sales.orders`, with the schema where the search path does not lead there.
-fn described(session: &Session, snapshot: &CatalogSnapshot, object: &Object) -> String {
+pub(super) fn described(session: &Session, snapshot: &CatalogSnapshot, object: &Object) -> String {
     match &object.definition {
+        Definition::Role(_) => format!("role {}", object.name),
+        Definition::Served => format!("table {}", object.name),
+        Definition::Database => format!("database {}", object.name),
+        Definition::Location => format!("location {}", object.name),
+        Definition::Defaults { .. } => format!("default privileges of objects of role {}", object.name),
         Definition::Schema { .. } => format!("schema {}", object.name),
         Definition::View(_) | Definition::Table(_) | Definition::External(_) => {
             let kind = match &object.definition {

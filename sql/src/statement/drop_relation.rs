@@ -5,10 +5,11 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::ObjectName;
 
 use super::drop_objects::drop_objects;
-use super::names::{relation, unquoted};
+use super::names::{relation_in, unquoted};
 use super::{command, skipped};
 use crate::catalog::TableKind;
 use crate::error::{Error, Result};
+use crate::privileges::Rights;
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
@@ -50,14 +51,14 @@ pub(super) async fn drop_relation(
     let mut oids: Vec<u32> = Vec::with_capacity(names.len());
     for name in names {
         let undefined = || Error::UndefinedRelation { kind: dropped.kind(), name: unquoted(name) };
-        let found = match relation(session, name, &snapshot) {
+        let found = match relation_in(session, name, &snapshot) {
             Err(error @ Error::UndefinedSchema { .. }) if if_exists => {
                 skipped(session, SqlState::SUCCESSFUL_COMPLETION, &error);
                 continue;
             }
             found => found?,
         };
-        let Some(found) = found else {
+        let Some((schema, found)) = found else {
             if if_exists {
                 skipped(session, SqlState::SUCCESSFUL_COMPLETION, &undefined());
                 continue;
@@ -80,6 +81,7 @@ pub(super) async fn drop_relation(
                 return Err(Error::WrongRelation { name: found.name.clone(), expected: dropped.kind(), hint: Some(hint) });
             }
         }
+        Rights::in_session(session, &snapshot).check_drop(schema, found)?;
         if !oids.contains(&found.oid) {
             oids.push(found.oid);
         }

@@ -10,6 +10,7 @@ use super::{command, skipped};
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::object::Change;
 use crate::error::{Error, Result};
+use crate::privileges::{Rights, secured_schema};
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::temporary::TEMPORARY_SCHEMA;
@@ -43,6 +44,7 @@ fn changes(session: &Session, snapshot: &CatalogSnapshot, names: &[String], casc
     let mut oids = vec![];
     for name in names {
         let schema = snapshot.schema(name).ok_or_else(|| Error::UndefinedSchema { name: name.clone() })?;
+        Rights::in_session(session, snapshot).check_owner(&secured_schema(snapshot, schema))?;
         if let Some(table) = schema.tables.values().find(|table| snapshot.object(table.oid).is_none()) {
             return Err(match cascade {
                 true => Error::Served { table: table.name.clone() },

@@ -10,9 +10,10 @@ use datafusion::logical_expr::{self, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{self, BinaryOperator, Expr, Ident, Insert, ObjectName, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, TableObject};
 use engine::{Operation, TableChanges};
 
-use super::modify::{ATTEMPTS_MAX, Modification, Target, is_default, skeleton, typed};
+use super::modify::{Needs, ATTEMPTS_MAX, Modification, Target, is_default, skeleton, typed};
 use super::names::folded;
 use super::select::current_plan;
+use crate::catalog::grants::Privilege;
 use crate::catalog::CatalogSnapshot;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
@@ -43,6 +44,7 @@ pub(super) async fn prepare(
         plan: Some(QueryPlan {
             logical: planned.logical,
             catalog_version: planned.catalog_version,
+            role: session.role(),
             only_catalog: false,
             tables: planned.tables,
             moment: moment(planned.is_momentary),
@@ -98,7 +100,7 @@ fn modification(session: &Arc<Session>, statement: &Statement, insert: &Insert) 
     refuse_others(insert)?;
     let TableObject::TableName(name) = &insert.table else { return Err(Error::unsupported("INSERT into anything but a table")) };
     let snapshot = session.catalog();
-    let target = Target::find(session, name, &snapshot, "insert into")?;
+    let target = Target::find(session, name, &snapshot, "insert into", [Needs::SomeColumn(Privilege::Insert)])?;
     Ok(Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target })
 }
 
@@ -136,6 +138,15 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     let Modification { snapshot, target, .. } = modification;
     let fixed = fixed(target, insert)?;
     let columns = given_columns(target, insert, &fixed)?;
+    let session = &modification.session;
+    let written = columns.iter().chain(fixed.keys()).copied();
+    target.check_columns(session, snapshot, Privilege::Insert, written.filter(|_| insert.source.is_some()))?;
+    if insert.overwrite {
+        target.check_privilege(session, snapshot, Privilege::Delete)?;
+    }
+    if let Some(items) = &insert.returning {
+        modification.check_reads(&alias(insert)?, items.clone(), &[], None, declared).await?;
+    }
     let mut planned = match &insert.source {
         Some(source) => {
             let query = ast::Statement::Query(Box::new(typed_source(target, snapshot, &columns, source)));

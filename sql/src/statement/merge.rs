@@ -6,14 +6,15 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Merge, MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, TableWithJoins,
+    Expr, Merge, MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, SelectItem, TableWithJoins,
 };
 use engine::Operation;
 
 use super::insert;
 use super::joined::{Action, Clause, InsertClause, Joined};
-use super::modify::{Modification, Target, is_default, named_table};
+use super::modify::{Needs, Modification, Target, is_default, named_table};
 use super::update::assignments;
+use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::response::Response;
@@ -27,7 +28,9 @@ pub(super) async fn prepare(
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
     let modification = modification(session, statement, merge)?;
-    let parameter_types = joined(&modification, merge)?.check(&modification, declared).await?;
+    let joined = joined(&modification, merge)?;
+    check_rights(&modification, &joined, declared).await?;
+    let parameter_types = joined.check(&modification, declared).await?;
     Ok(PreparedStatement::new(Prepared { statement: statement.clone(), parameter_types, plan: None, schema: None, origins: vec![] }))
 }
 
@@ -38,7 +41,9 @@ pub(super) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     let modification = || modification(session, prepared.statement(), merge);
-    let joined = joined(&modification()?, merge)?;
+    let first = modification()?;
+    let joined = joined(&first, merge)?;
+    check_rights(&first, &joined, prepared.parameter_types()).await?;
     let rows = joined.execute(modification, prepared.parameter_types(), parameters).await?;
     Ok(Response::Command { tag: "MERGE".into(), rows: Some(rows) })
 }
@@ -50,8 +55,32 @@ fn modification(session: &Arc<Session>, statement: &Statement, merge: &Merge) ->
     let table = TableWithJoins { relation: merge.table.clone(), joins: vec![] };
     let (name, _) = named_table(&table)?;
     let snapshot = session.catalog();
-    let target = Target::find(session, name, &snapshot, "merge into")?;
+    let needs = merge.clauses.iter().map(|clause| match &clause.action {
+        MergeAction::Update(_) => Needs::SomeColumn(Privilege::Update),
+        MergeAction::Insert(_) => Needs::SomeColumn(Privilege::Insert),
+        _ => Needs::Privilege(Privilege::Delete),
+    });
+    let target = Target::find(session, name, &snapshot, "merge into", needs)?;
     Ok(Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target })
+}
+
+/// Fails for columns that the session's role may not change, or not read.
+async fn check_rights(modification: &Modification, joined: &Joined, declared: &[Option<DataType>]) -> Result<()> {
+    let Modification { session, snapshot, target, .. } = modification;
+    let mut read: Vec<Expr> = vec![];
+    for clause in &joined.clauses {
+        read.extend(clause.condition.clone());
+        if let Action::Update(values) = &clause.action {
+            target.check_columns(session, snapshot, Privilege::Update, values.keys().copied())?;
+            read.extend(values.values().cloned());
+        }
+    }
+    for insert in &joined.inserts {
+        target.check_columns(session, snapshot, Privilege::Insert, insert.values.keys().copied())?;
+    }
+    let items = read.into_iter().map(SelectItem::UnnamedExpr).collect();
+    let others = std::slice::from_ref(&joined.source);
+    modification.check_reads(&joined.alias, items, others, Some(joined.on.clone()), declared).await
 }
 
 fn joined(modification: &Modification, merge: &Merge) -> Result<Joined> {

@@ -18,13 +18,15 @@ use engine::{DeltaScan, Execution, NewFile, Operation, TableChanges};
 use futures::{StreamExt, TryStreamExt, stream};
 use udfs::postgres::{ENFORCE, ROW_ID};
 
-use super::names::{folded, relation, unquoted};
+use super::names::{folded, relation_in, unquoted};
 use super::select::{self, Plan, Routed};
+use crate::catalog::grants::Privilege;
 use crate::catalog::{CatalogSnapshot, TableDefinition, TableKind};
 use crate::error::{Error, Result};
 use crate::parser::{self, Dialect, Statement};
 use crate::planner::assign::{Enforced, as_table, cast_to_columns, enforcing_query, generating_query, identifier, type_name};
 use crate::planner::{self, PlannedQuery, TARGET};
+use crate::privileges::{Rights, denied, secured_relation};
 use crate::response::{Response, Rows};
 use crate::session::Session;
 use crate::session::tables::TableContents;
@@ -59,11 +61,36 @@ pub(super) struct Written {
     pub(super) rows: u64,
 }
 
+/// What it takes to change a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Needs {
+    Ownership,
+    Privilege(Privilege),
+    /// On some column; on which is checked when they are known.
+    SomeColumn(Privilege),
+}
+
 impl Target {
-    /// The table of this name; an error if it cannot be written. `action` is such as `insert into`.
-    pub(super) fn find(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot, action: &'static str) -> Result<Self> {
+    /// The table of this name; an error if it cannot be written, or not by this role. `action` is such as `insert into`.
+    pub(super) fn find(
+        session: &Session,
+        name: &ObjectName,
+        snapshot: &CatalogSnapshot,
+        action: &'static str,
+        needs: impl IntoIterator<Item = Needs>,
+    ) -> Result<Self> {
         let undefined = || Error::UndefinedTable { name: unquoted(name), nearest: None, position: None };
-        let table = relation(session, name, snapshot)?.ok_or_else(undefined)?;
+        let (schema, table) = relation_in(session, name, snapshot)?.ok_or_else(undefined)?;
+        let rights = Rights::in_session(session, snapshot);
+        let secured = secured_relation(snapshot, schema, table);
+        for need in needs {
+            match need {
+                Needs::Ownership => rights.check_owner(&secured)?,
+                Needs::Privilege(privilege) => rights.check(&secured, privilege)?,
+                Needs::SomeColumn(privilege) if rights.may_some_column(&secured, privilege) => {}
+                Needs::SomeColumn(_) => return Err(denied(&secured)),
+            }
+        }
         let unwritable = |kind| Error::Unwritable { action, kind, name: table.name.clone() };
         match (table.kind, snapshot.table_definition(table.oid)) {
             (TableKind::MaterializedView, _) => {
@@ -74,6 +101,30 @@ impl Target {
             (TableKind::View, None) => Err(unwritable("view")),
             (_, None) => Err(unwritable("table")),
         }
+    }
+
+    /// Fails unless the session's role may do this to these columns.
+    pub(super) fn check_columns(
+        &self,
+        session: &Session,
+        snapshot: &CatalogSnapshot,
+        privilege: Privilege,
+        columns: impl IntoIterator<Item = usize>,
+    ) -> Result<()> {
+        let Some((schema, table)) = snapshot.table(self.oid) else { return Ok(()) };
+        let rights = Rights::in_session(session, snapshot);
+        let secured = secured_relation(snapshot, schema, table);
+        let may = |column: usize| rights.may_column(&secured, self.definition.columns.field(column).name(), privilege);
+        match columns.into_iter().all(may) {
+            true => Ok(()),
+            false => Err(denied(&secured)),
+        }
+    }
+
+    /// Fails unless the session's role may do this to the whole table.
+    pub(super) fn check_privilege(&self, session: &Session, snapshot: &CatalogSnapshot, privilege: Privilege) -> Result<()> {
+        let Some((schema, table)) = snapshot.table(self.oid) else { return Ok(()) };
+        Rights::in_session(session, snapshot).check(&secured_relation(snapshot, schema, table), privilege)
     }
 
     pub(super) fn column(&self, name: &str) -> Result<usize> {
@@ -175,12 +226,7 @@ impl Modification {
         mut query: ast::Statement,
         declared: &[Option<DataType>],
     ) -> Result<PlannedQuery> {
-        if let (Some(with), ast::Statement::Query(query)) = (&self.statement.with, &mut query) {
-            refuse_changes(with)?;
-            let mut all = ast::With::clone(with);
-            all.cte_tables.extend(query.with.take().map_or_else(Vec::new, |own| own.cte_tables));
-            query.with = Some(all);
-        }
+        self.add_with(&mut query)?;
         let (this, declared) = (self.clone(), declared.to_vec());
         planner::aside(self.statement.sql(), async move {
             let Self { session, statement, snapshot, .. } = &this;
@@ -188,6 +234,48 @@ impl Modification {
             planner::plan_part(target.as_ref(), session, &state, snapshot, statement, &query, &declared).await
         })
         .await
+    }
+
+    /// What is before the statement is before each of its queries.
+    fn add_with(&self, query: &mut ast::Statement) -> Result<()> {
+        if let (Some(with), ast::Statement::Query(query)) = (&self.statement.with, query) {
+            refuse_changes(with)?;
+            let mut all = ast::With::clone(with);
+            all.cte_tables.extend(query.with.take().map_or_else(Vec::new, |own| own.cte_tables));
+            query.with = Some(all);
+        }
+        Ok(())
+    }
+
+    /// Fails if the statement reads columns of the table that the session's role may not: those in `items` and `condition`,
+    /// which may also name what is in `others`.
+    pub(super) async fn check_reads(
+        &self,
+        alias: &Ident,
+        items: Vec<SelectItem>,
+        others: &[TableWithJoins],
+        condition: Option<Expr>,
+        declared: &[Option<DataType>],
+    ) -> Result<()> {
+        let Some((schema, table)) = self.snapshot.table(self.target.oid) else { return Ok(()) };
+        let rights = Rights::in_session(&self.session, &self.snapshot);
+        let secured = secured_relation(&self.snapshot, schema, table);
+        if rights.may(&secured, Privilege::Select) {
+            return Ok(());
+        }
+        let mut query = target_query(alias, "1", condition)?;
+        let select = select_of(&mut query)?;
+        select.projection.extend(items);
+        select.from.extend(others.iter().cloned());
+        self.add_with(&mut query)?;
+        let (this, declared) = (self.clone(), declared.to_vec());
+        let read = planner::aside(self.statement.sql(), async move {
+            let columns = Arc::new(this.target.definition.columns.clone());
+            planner::columns_read_of_target(columns, &this.session, &this.snapshot, &this.statement, &query, &declared).await
+        });
+        // What cannot be planned alone could read any.
+        let columns = read.await.unwrap_or_else(|_| (0..self.target.definition.columns.fields().len()).collect());
+        self.target.check_columns(&self.session, &self.snapshot, Privilege::Select, columns)
     }
 
     /// `rows` as the table takes them: cast, and checked.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Owner};
 
+use crate::catalog::grants::Privilege;
 use crate::catalog::object::Change;
-use crate::catalog::{CatalogSnapshot, Table};
+use crate::catalog::role::PREDEFINED;
+use crate::catalog::{BOOTSTRAP_ROLE, CatalogSnapshot, Schema, Table};
 use crate::error::{Error, Result};
 pub(super) use crate::planner::output_names::folded;
+use crate::privileges::{Rights, secured_database};
 use crate::session::Session;
 use crate::session::temporary::{TEMPORARY_SCHEMA, temporary_schema};
 use crate::sql_state::SqlState;
@@ -44,14 +47,20 @@ fn relation_parts(name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<(Opti
 /// Schema and name of a relation that is to be made: in the first schema of the search path unless it says where.
 pub(super) fn new_relation(session: &Session, name: &ObjectName, snapshot: &CatalogSnapshot) -> Result<(String, String)> {
     let (schema, relation) = relation_parts(name, snapshot)?;
-    let first = || session.search_path().into_iter().find(|schema| snapshot.schema(schema).is_some());
+    let rights = Rights::in_session(session, snapshot);
+    let may_look = |schema: &String| snapshot.schema(schema).is_some_and(|schema| rights.check_usage(schema).is_ok());
+    let first = || session.search_path().into_iter().find(may_look);
     let schema = schema.or_else(first).ok_or(Error::NoSchema)?;
     if session.system().schemas().contains_key(&schema) {
         return Err(Error::SystemSchema { schema, relation });
     }
     match snapshot.schema(&schema) {
         None if schema != TEMPORARY_SCHEMA => Err(Error::UndefinedSchema { name: schema }),
-        _ => Ok((schema, relation)),
+        None => Ok((schema, relation)),
+        Some(found) => {
+            Rights::in_session(session, snapshot).check_create_in(found)?;
+            Ok((schema, relation))
+        }
     }
 }
 
@@ -68,7 +77,8 @@ pub(super) fn temporary_relation(name: &ObjectName) -> Result<String> {
 /// The schema that something new is in, and what makes it if it is the session's own and not there yet.
 pub(super) fn parent(session: &Session, snapshot: &CatalogSnapshot, schema: &str) -> Result<(u32, Option<Change>)> {
     if schema == TEMPORARY_SCHEMA {
-        return Ok(temporary_schema(snapshot, session.user()));
+        Rights::in_session(session, snapshot).check(&secured_database(snapshot), Privilege::Temporary)?;
+        return Ok(temporary_schema(snapshot, &session.role()));
     }
     let undefined = || Error::UndefinedSchema { name: schema.to_owned() };
     Ok((snapshot.schema(schema).ok_or_else(undefined)?.oid, None))
@@ -80,29 +90,53 @@ pub(super) fn relation<'a>(
     name: &ObjectName,
     snapshot: &'a CatalogSnapshot,
 ) -> Result<Option<&'a Arc<Table>>> {
-    let (schema, relation) = relation_parts(name, snapshot)?;
-    let path = match schema {
-        Some(schema) if snapshot.schema(&schema).is_none() => return Err(Error::UndefinedSchema { name: schema }),
-        Some(schema) => vec![schema],
-        None => session.lookup_path(),
-    };
-    Ok(path.iter().filter_map(|schema| snapshot.schema(schema)).find_map(|schema| schema.tables.get(&relation)))
+    Ok(relation_in(session, name, snapshot)?.map(|(_, table)| table))
 }
 
-/// The role of `AUTHORIZATION role`.
-pub(super) fn role(session: &Session, ident: &Ident) -> Result<String> {
+/// The same with its schema. A schema that is named must be one in which the role may look.
+pub(super) fn relation_in<'a>(
+    session: &Session,
+    name: &ObjectName,
+    snapshot: &'a CatalogSnapshot,
+) -> Result<Option<(&'a Arc<Schema>, &'a Arc<Table>)>> {
+    let (schema, relation) = relation_parts(name, snapshot)?;
+    let rights = Rights::in_session(session, snapshot);
+    let path: Vec<&Arc<Schema>> = match schema {
+        Some(schema) => {
+            let schema = snapshot.schema(&schema).ok_or(Error::UndefinedSchema { name: schema })?;
+            rights.check_usage(schema)?;
+            vec![schema]
+        }
+        None => {
+            let schemas = session.lookup_path().into_iter().filter_map(|schema| snapshot.schema(&schema));
+            schemas.filter(|schema| rights.check_usage(schema).is_ok()).collect()
+        }
+    };
+    Ok(path.into_iter().find_map(|schema| Some((schema, schema.tables.get(&relation)?))))
+}
+
+/// A role that is there, such as that of `AUTHORIZATION role`.
+pub(super) fn role(session: &Session, snapshot: &CatalogSnapshot, ident: &Ident) -> Result<String> {
     let name = folded(ident);
-    let is_current = ident.quote_style.is_none() && ["current_user", "current_role", "session_user"].contains(&name.as_str());
-    match is_current || name == session.user() {
-        true => Ok(session.user().to_owned()),
+    match name.as_str() {
+        "current_user" | "current_role" if ident.quote_style.is_none() => return Ok(session.role()),
+        "session_user" if ident.quote_style.is_none() => {
+            return Ok(session.settings(|settings| settings.session_authorization().to_owned()));
+        }
+        _ => {}
+    }
+    let is_there = snapshot.role(&name).is_some() || name == BOOTSTRAP_ROLE || PREDEFINED.contains(&name.as_str()) || name == session.user();
+    match is_there {
+        true => Ok(name),
         false => Err(Error::UndefinedRole { name }),
     }
 }
 
 /// The role of `OWNER TO role`.
-pub(super) fn owner(session: &Session, owner: &Owner) -> Result<String> {
+pub(super) fn owner(session: &Session, snapshot: &CatalogSnapshot, owner: &Owner) -> Result<String> {
     match owner {
-        Owner::Ident(ident) => role(session, ident),
-        Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => Ok(session.user().to_owned()),
+        Owner::Ident(ident) => role(session, snapshot, ident),
+        Owner::CurrentRole | Owner::CurrentUser => Ok(session.role()),
+        Owner::SessionUser => Ok(session.settings(|settings| settings.session_authorization().to_owned())),
     }
 }

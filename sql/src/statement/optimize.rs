@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::ObjectName;
 use engine::Operation;
 
 use super::command;
-use super::modify::{ATTEMPTS_MAX, Modification, Target, replaced, skeleton};
+use super::modify::{Needs, ATTEMPTS_MAX, Modification, Target, replaced, skeleton};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::TARGET;
@@ -25,7 +25,7 @@ pub(super) async fn optimize(session: &Arc<Session>, statement: &Statement, name
     }
     for _ in 0..ATTEMPTS_MAX {
         let snapshot = session.catalog();
-        let target = Target::find(session, name, &snapshot, "optimize")?;
+        let target = Target::find(session, name, &snapshot, "optimize", [Needs::Ownership])?;
         let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };
         let definition = &modification.target.definition;
         let Some(contents) = modification.current().await? else { continue };

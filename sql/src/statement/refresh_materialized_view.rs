@@ -7,13 +7,14 @@ use engine::{Operation, TableChanges};
 
 use super::command;
 use super::modify::{ATTEMPTS_MAX, Modification, Target};
-use super::names::{relation, unquoted};
+use super::names::{relation_in, unquoted};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::parser::dialect::REFRESH_MATERIALIZED_VIEW;
 use crate::planner;
 use crate::planner::assign::cast_to_columns;
 use crate::planner::in_place::table_argument;
+use crate::privileges::{Rights, secured_relation};
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::tables::pin_tables;
@@ -25,7 +26,10 @@ pub(super) async fn refresh_materialized_view(session: &Arc<Session>, statement:
         let _pinned = pin_tables();
         let snapshot = session.catalog();
         let undefined = || Error::UndefinedTable { name: unquoted(&name), nearest: None, position: None };
-        let table = relation(session, &name, &snapshot)?.ok_or_else(undefined)?;
+        let (schema, table) = relation_in(session, &name, &snapshot)?.ok_or_else(undefined)?;
+        let secured = secured_relation(&snapshot, schema, table);
+        Rights::in_session(session, &snapshot).check_owner(&secured)?;
+        let owner = secured.owner.clone().into_owned();
         let definition = snapshot.table_definition(table.oid);
         let view = definition.and_then(|definition| Some((definition.clone(), definition.materialized.as_deref()?.clone())));
         let Some((definition, view)) = view else {
@@ -36,7 +40,7 @@ pub(super) async fn refresh_materialized_view(session: &Arc<Session>, statement:
         let Some(contents) = modification.current().await? else { continue };
         let planned = {
             let (session, snapshot, name, query) = (Arc::clone(session), Arc::clone(&snapshot), table.name.clone(), view.query.clone());
-            planner::aside(&query, async move { planner::plan_view(&session, &snapshot, &name, &view).await }).await?
+            planner::aside(&query, async move { planner::plan_view(&owner, &session, &snapshot, &name, &view).await }).await?
         };
         let definition = &modification.target.definition;
         let rows = cast_to_columns(planned.logical, definition, &modification.snapshot)?;

@@ -8,7 +8,7 @@ use engine::{DeltaScan, TableChanges, TableVersion, without_views};
 use futures::TryStreamExt;
 
 use super::command;
-use super::modify::{ATTEMPTS_MAX, Modification, Target, skeleton};
+use super::modify::{Needs, ATTEMPTS_MAX, Modification, Target, skeleton};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::parser::dialect::RESTORE_TABLE;
@@ -31,7 +31,7 @@ pub(super) async fn restore_table(session: &Arc<Session>, statement: &Statement,
     let name = table_argument(RESTORE_TABLE, args)?;
     for _ in 0..ATTEMPTS_MAX {
         let snapshot = session.catalog();
-        let target = Target::find(session, &name, &snapshot, "restore")?;
+        let target = Target::find(session, &name, &snapshot, "restore", [Needs::Ownership])?;
         let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };
         let Some(contents) = modification.current().await? else { continue };
         let moment = moment(session, &modification.snapshot, statement, &word.value, given).await?;

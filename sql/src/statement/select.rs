@@ -39,6 +39,7 @@ pub(super) async fn prepare(
         plan: Some(QueryPlan {
             logical: planned.logical,
             catalog_version: planned.catalog_version,
+            role: session.role(),
             only_catalog: planned.only_catalog,
             tables: planned.tables,
             moment: moment(planned.is_momentary),
@@ -155,7 +156,7 @@ pub(super) async fn current_plan<'a>(
     prepared: &'a Prepared,
     snapshot: &CatalogSnapshot,
 ) -> Result<Option<&'a QueryPlan>> {
-    let Some(plan) = prepared.plan.as_ref().filter(|plan| plan.catalog_version == snapshot.version) else { return Ok(None) };
+    let Some(plan) = prepared.plan.as_ref().filter(|plan| plan.catalog_version == snapshot.version && plan.role == session.role()) else { return Ok(None) };
     if let Some(moment) = &plan.moment
         && moment.lock().take().is_none_or(|made| made.elapsed() > MOMENT)
     {

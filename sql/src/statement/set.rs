@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{self, ContextModifier, Expr, ObjectName, Set, TransactionMode, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{
+    self, ContextModifier, Expr, ObjectName, Set, SetSessionAuthorizationParam, SetSessionAuthorizationParamKind, TransactionMode,
+    UnaryOperator, Value,
+};
 
+use super::names::folded;
 use crate::error::{Error, Result};
 use crate::response::{Notice, Response, Severity};
 use crate::session::{Session, TransactionStatus};
@@ -22,9 +26,22 @@ pub(super) fn set(session: &Arc<Session>, set: &Set) -> Result<Response> {
         Set::SetTransaction { modes, session: for_session, .. } => {
             set_transaction_modes(session, modes, *for_session)?;
         }
-        // There are no roles yet: everybody is who they connected as.
-        Set::SetRole { role_name: None, .. } => {}
-        Set::SetRole { role_name: Some(role), .. } if role.value == session.user() => {}
+        Set::SetRole { role_name, context_modifier } => {
+            let is_local = matches!(context_modifier, Some(ContextModifier::Local));
+            if !is_local || in_block(session, "SET LOCAL") {
+                session.set_role(role_name.as_ref().map(folded).as_deref(), is_local)?;
+            }
+        }
+        Set::SetSessionAuthorization(SetSessionAuthorizationParam { scope, kind }) => {
+            let is_local = *scope == ContextModifier::Local;
+            let role = match kind {
+                SetSessionAuthorizationParamKind::Default => None,
+                SetSessionAuthorizationParamKind::User(name) => Some(folded(name)),
+            };
+            if !is_local || in_block(session, "SET LOCAL") {
+                session.set_session_authorization(role.as_deref(), is_local)?;
+            }
+        }
         other => return Err(Error::unsupported(format!("\"{other}\""))),
     }
     Ok(done("SET"))
@@ -33,6 +50,7 @@ pub(super) fn set(session: &Arc<Session>, set: &Set) -> Result<Response> {
 pub(super) fn reset(session: &Arc<Session>, statement: &ast::ResetStatement) -> Result<Response> {
     match &statement.reset {
         ast::Reset::ALL => session.settings(|settings| settings.reset_all()),
+        ast::Reset::ConfigurationParameter(name) if is_role(&setting_name(name)) => session.set_role(None, false)?,
         ast::Reset::ConfigurationParameter(name) => {
             session.settings(|settings| settings.reset(&setting_name(name)))?;
         }
@@ -52,28 +70,47 @@ pub(super) fn setting_name(name: &ObjectName) -> String {
 fn assign(session: &Arc<Session>, scope: Option<ContextModifier>, name: &str, values: &[Expr]) -> Result<()> {
     let values: Vec<String> = values.iter().map(literal).collect::<Result<_>>()?;
     let is_default = matches!(values.as_slice(), [value] if value.eq_ignore_ascii_case("default"));
+    if is_default && is_role(name) {
+        return session.set_role(None, false);
+    }
     if is_default {
         return session.settings(|settings| settings.reset(name));
     }
     let value = values.join(", ");
-    if matches!(scope, Some(ContextModifier::Local)) {
-        if session.transaction_status() == TransactionStatus::Idle {
-            session.notify(Notice {
-                severity: Severity::Warning,
-                sql_state: SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                message: "SET LOCAL can only be used in transaction blocks".into(),
-                detail: None,
-                hint: None,
-            });
-            return Ok(());
-        }
+    let is_local = matches!(scope, Some(ContextModifier::Local));
+    if is_local && !in_block(session, "SET LOCAL") {
+        return Ok(());
+    }
+    if is_role(name) {
+        return session.set_role(Some(&value), is_local);
+    }
+    if is_local {
         return session.settings(|settings| settings.set_local(name, &value));
     }
     session.settings(|settings| settings.set(name, &value))
 }
 
+fn is_role(name: &str) -> bool {
+    name.eq_ignore_ascii_case("role")
+}
+
+/// Whether there is a transaction block; a warning if what only lasts as long as one would have no effect.
+fn in_block(session: &Session, command: &str) -> bool {
+    let is_idle = session.transaction_status() == TransactionStatus::Idle;
+    if is_idle {
+        session.notify(Notice {
+            severity: Severity::Warning,
+            sql_state: SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            message: format!("{command} can only be used in transaction blocks"),
+            detail: None,
+            hint: None,
+        });
+    }
+    !is_idle
+}
+
 /// What a value in SET stands for: a string, a number, a bare word.
-fn literal(expr: &Expr) -> Result<String> {
+pub(super) fn literal(expr: &Expr) -> Result<String> {
     Ok(match expr {
         Expr::Value(value) => match &value.value {
             Value::Number(number, _) => number.clone(),
@@ -100,14 +137,7 @@ fn literal(expr: &Expr) -> Result<String> {
 /// Isolation levels are accepted and reported; every statement sees one snapshot.
 pub(super) fn set_transaction_modes(session: &Arc<Session>, modes: &[TransactionMode], for_session: bool) -> Result<()> {
     let prefix = if for_session { "default_transaction_" } else { "transaction_" };
-    if !for_session && !modes.is_empty() && session.transaction_status() == TransactionStatus::Idle {
-        session.notify(Notice {
-            severity: Severity::Warning,
-            sql_state: SqlState::NO_ACTIVE_SQL_TRANSACTION,
-            message: "SET TRANSACTION can only be used in transaction blocks".into(),
-            detail: None,
-            hint: None,
-        });
+    if !for_session && !modes.is_empty() && !in_block(session, "SET TRANSACTION") {
         return Ok(());
     }
     for mode in modes {

@@ -197,7 +197,7 @@ fn create_statement(snapshot: &CatalogSnapshot, table: &Table) -> Result<String>
         }
         Some(Definition::Table(definition)) => create_table(snapshot, &name, definition),
         Some(Definition::External(definition)) => create_external_table(snapshot, &name, definition),
-        Some(Definition::Schema { .. }) => return Err(Error::internal("a schema was taken for a table")),
+        Some(_) => return Err(Error::internal("something else was taken for a table")),
         // Served from the command line: the statement that would keep it in the catalog.
         None => {
             let location = quoted_literal(table.location.as_deref().unwrap_or_default());

@@ -6,7 +6,8 @@ use datafusion::sql::sqlparser::ast::Truncate;
 use engine::{Operation, TableChanges};
 
 use super::command;
-use super::modify::{ATTEMPTS_MAX, Target};
+use super::modify::{Needs, ATTEMPTS_MAX, Target};
+use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
 use crate::response::Response;
 use crate::session::{Session, TransactionStatus};
@@ -17,7 +18,7 @@ pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Res
     }
     for _ in 0..ATTEMPTS_MAX {
         let snapshot = session.catalog();
-        let targets = truncate.table_names.iter().map(|table| Target::find(session, &table.name, &snapshot, "truncate"));
+        let targets = truncate.table_names.iter().map(|table| Target::find(session, &table.name, &snapshot, "truncate", [Needs::Privilege(Privilege::Truncate)]));
         // All names are looked at before the first table is changed.
         let mut targets = targets.collect::<Result<Vec<_>>>()?;
         targets.sort_by_key(|target| target.oid);

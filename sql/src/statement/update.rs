@@ -9,17 +9,19 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SetExpr, TableFactor,
+    self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SelectItem, SetExpr,
+    TableFactor,
     TableWithJoins, Update, UpdateTableFromKind,
 };
 use engine::{FILE_COLUMN, Operation};
 
 use super::insert::parsed_expression;
 use super::joined::{Action, Clause, Joined};
-use super::modify::{
+use super::modify::{Needs, 
     ATTEMPTS_MAX, Modification, Target, Written, is_default, named_table, refuse_volatile, replaced, select_of, skeleton, target_query, typed,
 };
 use super::names::folded;
+use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::assign::{as_table, cast_to_columns, flag_column, identifier, new_column, with_new_values};
@@ -47,6 +49,7 @@ pub(super) async fn prepare(
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
     let (modification, alias) = modification(session, statement, update)?;
+    check_rights(&modification, update, &alias, declared).await?;
     if let Some(joined) = joined(&modification, update, &alias)? {
         let parameter_types = joined.check(&modification, declared).await?;
         return Ok(PreparedStatement::new(Prepared { statement: statement.clone(), parameter_types, plan: None, schema: None, origins: vec![] }));
@@ -74,6 +77,7 @@ pub(super) async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<Response> {
     let (first, alias) = modification(session, prepared.statement(), update)?;
+    check_rights(&first, update, &alias, prepared.parameter_types()).await?;
     if let Some(joined) = joined(&first, update, &alias)? {
         let again = || modification(session, prepared.statement(), update).map(|(modification, _)| modification);
         let rows = joined.execute(again, prepared.parameter_types(), parameters).await?;
@@ -130,8 +134,22 @@ fn modification(session: &Arc<Session>, statement: &Statement, update: &Update) 
     }
     let (name, alias) = named_table(&update.table)?;
     let snapshot = session.catalog();
-    let target = Target::find(session, name, &snapshot, "update")?;
+    let target = Target::find(session, name, &snapshot, "update", [Needs::SomeColumn(Privilege::Update)])?;
     Ok((Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target }, alias))
+}
+
+/// Fails for columns that the session's role may not change, or not read.
+async fn check_rights(modification: &Modification, update: &Update, alias: &Ident, declared: &[Option<DataType>]) -> Result<()> {
+    let Modification { session, snapshot, target, .. } = modification;
+    let values = assignments(modification, &update.assignments)?;
+    target.check_columns(session, snapshot, Privilege::Update, values.keys().copied())?;
+    let mut items: Vec<SelectItem> = values.into_values().map(SelectItem::UnnamedExpr).collect();
+    items.extend(update.returning.iter().flatten().cloned());
+    let from = match &update.from {
+        Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
+        None => &[],
+    };
+    modification.check_reads(alias, items, from, update.selection.clone(), declared).await
 }
 
 /// The rows that the statement takes from other tables, if it does.

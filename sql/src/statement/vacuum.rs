@@ -6,8 +6,9 @@ use std::time::Duration;
 use datafusion::sql::sqlparser::ast::VacuumStatement;
 
 use super::command;
-use super::modify::Target;
+use super::modify::{Needs, Target};
 use crate::error::{Error, Result};
+use crate::privileges::{Rights, secured_relation};
 use crate::response::Response;
 use crate::session::{Session, TransactionStatus};
 
@@ -17,9 +18,11 @@ pub(super) async fn vacuum(session: &Arc<Session>, vacuum: &VacuumStatement) -> 
     }
     let snapshot = session.catalog();
     let targets: Vec<Target> = match &vacuum.table_name {
-        Some(name) => vec![Target::find(session, name, &snapshot, "vacuum")?],
+        Some(name) => vec![Target::find(session, name, &snapshot, "vacuum", [Needs::Ownership])?],
         None => {
-            let kept = snapshot.tables().filter_map(|(_, table)| Some((table, table.definition.clone()?)));
+            let rights = Rights::in_session(session, &snapshot);
+            let own = snapshot.tables().filter(|(schema, table)| rights.owns(&secured_relation(&snapshot, schema, table)));
+            let kept = own.filter_map(|(_, table)| Some((table, table.definition.clone()?)));
             kept.map(|(table, definition)| Target { oid: table.oid, name: table.name.clone(), definition }).collect()
         }
     };

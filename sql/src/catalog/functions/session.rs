@@ -27,9 +27,10 @@ pub(super) fn functions(info: &Info) -> Vec<ScalarUDF> {
         backend_signal("pg_cancel_backend", info, |info, process_id| info.cancel(process_id)),
         backend_signal("pg_terminate_backend", info, |info, process_id| info.terminate(process_id)),
     ];
-    for name in ["current_user", "session_user", "current_role", "user"] {
-        functions.push(name_of(name, info, |info| info.user().into()));
+    for name in ["current_user", "current_role", "user"] {
+        functions.push(name_of(name, info, |info| info.role().into()));
     }
+    functions.push(name_of("session_user", info, |info| info.session_user().into()));
     for name in ["current_database", "current_catalog"] {
         functions.push(name_of(name, info, |info| info.snapshot().database.as_str().into()));
     }

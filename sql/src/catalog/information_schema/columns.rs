@@ -2,13 +2,15 @@
 
 use udfs::postgres::value::Value;
 
-use super::{INFORMATION_SCHEMA, yes_or_no};
+use super::{INFORMATION_SCHEMA, visible_tables, yes_or_no};
 use crate::catalog::TableKind;
+use crate::catalog::grants::{Privilege, Securable};
 use crate::catalog::pg_catalog::data::relations_of;
 use crate::catalog::pg_catalog::format_type::format_type;
 use crate::catalog::pg_catalog::objects::{column_default, generation_expression, is_not_null};
 use crate::catalog::pg_catalog::types::{ColumnType, TYPES, column_type, type_oid};
 use crate::catalog::pg_catalog::{PG_CATALOG, Rows, Source};
+use crate::privileges::secured_relation;
 
 /// Bytes of the longest character in UTF-8.
 const CHARACTER_BYTES_MAX: i64 = 4;
@@ -47,8 +49,15 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
             }
         }
     }
-    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::MaterializedView) {
+    let rights = source.rights();
+    for (schema, table) in visible_tables(source).filter(|(_, table)| table.kind != TableKind::MaterializedView) {
+        let secured = secured_relation(source.snapshot, schema, table);
+        let sees_all = rights.owns(&secured);
         for ((index, field), ordinal) in table.schema.fields().iter().enumerate().zip(1..) {
+            let may = |privilege: &Privilege| rights.may_column(&secured, field.name(), *privilege);
+            if !sees_all && !Securable::Column.privileges().iter().any(may) {
+                continue;
+            }
             let column = Column {
                 schema: &schema.name,
                 table: &table.name,

@@ -3,13 +3,13 @@
 use udfs::postgres::quote::quoted_identifier;
 use udfs::postgres::value::Value;
 
-use super::yes_or_no;
+use super::{visible_tables, yes_or_no};
 use crate::catalog::pg_catalog::objects::{Key, checks, is_not_null, keys};
 use crate::catalog::pg_catalog::{Rows, Source};
 use crate::catalog::{Schema, Table, TableKind};
 
 fn each_key(source: &Source<'_>, mut of: impl FnMut(&Schema, &Table, &Key)) {
-    for (schema, table) in source.snapshot.tables() {
+    for (schema, table) in visible_tables(source) {
         for key in keys(table) {
             of(schema, table, &key);
         }
@@ -44,7 +44,7 @@ pub(super) fn table_constraints(rows: &mut Rows, source: &Source<'_>) {
 /// Conditions of tables with their names, and NOT NULL, which is a check here, named after the OIDs.
 fn each_check<'a>(source: &'a Source<'_>) -> Vec<(&'a Schema, &'a Table, String, String)> {
     let mut found: Vec<(&Schema, &Table, String, String)> = vec![];
-    for (schema, table) in source.snapshot.tables().filter(|(_, table)| matches!(table.kind, TableKind::Table | TableKind::External)) {
+    for (schema, table) in visible_tables(source).filter(|(_, table)| matches!(table.kind, TableKind::Table | TableKind::External)) {
         found.extend(checks(table).into_iter().map(|check| (&**schema, &**table, check.name, format!("({})", check.condition))));
         for (index, field) in table.schema.fields().iter().enumerate().filter(|(index, _)| is_not_null(table, *index)) {
             let name = format!("{}_{}_{}_not_null", schema.oid, table.oid, index + 1);

@@ -1,18 +1,25 @@
 //! `schemata`, `tables` and `views`.
 
+use std::sync::Arc;
+
 use udfs::postgres::value::Value;
 
-use super::{INFORMATION_SCHEMA, yes_or_no};
-use crate::catalog::TableKind;
+use super::{INFORMATION_SCHEMA, visible_tables, yes_or_no};
+use crate::catalog::{BOOTSTRAP_ROLE, Schema, TableKind};
 use crate::catalog::pg_catalog::data::relations_of;
 use crate::catalog::pg_catalog::objects::view_definition;
-use crate::catalog::pg_catalog::roles::bootstrap_role;
 use crate::catalog::pg_catalog::{PG_CATALOG, Rows, Source};
+use crate::privileges::{secured_relation, secured_schema};
 use crate::session::temporary::TEMPORARY_SCHEMA_OID;
 
 pub(super) fn schemata(rows: &mut Rows, source: &Source<'_>) {
-    let system = [INFORMATION_SCHEMA, PG_CATALOG].map(|name| (name.to_owned(), bootstrap_role(source)));
-    let users = source.snapshot.schemas.iter().map(|schema| (schema.name.clone(), schema.owner.clone()));
+    let rights = source.rights();
+    let may_see = |schema: &&Arc<Schema>| {
+        let schema = secured_schema(source.snapshot, schema);
+        rights.owns(&schema) || schema.kind.privileges().iter().any(|privilege| rights.may(&schema, *privilege))
+    };
+    let system = [INFORMATION_SCHEMA, PG_CATALOG].map(|name| (name.to_owned(), BOOTSTRAP_ROLE.to_owned()));
+    let users = source.snapshot.schemas.iter().filter(may_see).map(|schema| (schema.name.clone(), schema.owner.clone()));
     for (name, owner) in system.into_iter().chain(users) {
         rows.push(&[
             ("catalog_name", source.snapshot.database.as_str().into()),
@@ -39,7 +46,7 @@ pub(super) fn tables(rows: &mut Rows, source: &Source<'_>) {
         }
     }
     // The standard knows no materialized views.
-    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::MaterializedView) {
+    for (schema, table) in visible_tables(source).filter(|(_, table)| table.kind != TableKind::MaterializedView) {
         let kind = match table.kind {
             TableKind::View => "VIEW",
             _ if schema.oid == TEMPORARY_SCHEMA_OID => "LOCAL TEMPORARY",
@@ -69,7 +76,9 @@ pub(super) fn views(rows: &mut Rows, source: &Source<'_>) {
             push(schema, relation.name, Value::Null);
         }
     }
-    for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind == TableKind::View) {
-        push(&schema.name, &table.name, view_definition(table).into());
+    let rights = source.rights();
+    for (schema, table) in visible_tables(source).filter(|(_, table)| table.kind == TableKind::View) {
+        let owns = rights.owns(&secured_relation(source.snapshot, schema, table));
+        push(&schema.name, &table.name, if owns { view_definition(table).into() } else { Value::Null });
     }
 }

@@ -5,7 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use url::{Host, Url};
 
+use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
+use crate::privileges::{Rights, secured_object};
 use crate::sql_state::SqlState;
 
 /// What the operator lets statements name.
@@ -21,6 +23,15 @@ pub struct LocationRules {
     told: Vec<PathBuf>,
     /// Whether HTTP hosts may be this machine or one that only its own network knows.
     private_hosts: bool,
+    /// What may be read and written of object stores and web servers; `None` is everything.
+    urls: Option<GrantedUrls>,
+}
+
+/// URLs that a role was granted.
+#[derive(Clone, Debug, Default)]
+struct GrantedUrls {
+    readable: Vec<Url>,
+    writable: Vec<Url>,
 }
 
 impl LocationRules {
@@ -36,14 +47,44 @@ impl LocationRules {
         let is_within = |path: &&PathBuf| own.iter().any(|own| path.starts_with(own) && *path != own);
         let paths: Vec<PathBuf> = paths.collect();
         let told = paths.iter().filter(is_within).cloned().collect();
-        Self { paths, exports, own, told, private_hosts }
+        Self { paths, exports, own, told, private_hosts, urls: None }
+    }
+
+    /// The rules for a role: superusers may name what the server was told and what was granted to anybody, others what was
+    /// granted to them.
+    pub(crate) fn of(&self, rights: &Rights<'_>) -> Self {
+        let granted = |privilege: Privilege| {
+            let locations = rights.snapshot.locations().filter(move |object| rights.may(&secured_object(object), privilege));
+            locations.map(|object| object.name.clone()).collect::<Vec<_>>()
+        };
+        let (readable, writable) = (granted(Privilege::Read), granted(Privilege::Write));
+        let paths = |locations: &[String]| {
+            let paths = locations.iter().filter_map(|location| local_path(location));
+            paths.flat_map(|path| path.canonicalize().into_iter().chain([path])).collect::<Vec<PathBuf>>()
+        };
+        let (readable_paths, writable_paths) = (paths(&readable), paths(&writable));
+        match rights.is_superuser() {
+            true => Self {
+                paths: self.paths.iter().cloned().chain(readable_paths).collect(),
+                exports: self.exports.iter().cloned().chain(writable_paths).collect(),
+                ..self.clone()
+            },
+            false => {
+                let urls = |locations: &[String]| locations.iter().filter_map(|location| Url::parse(location).ok()).collect();
+                let urls = GrantedUrls { readable: urls(&readable), writable: urls(&writable) };
+                // What the server was told is not this role's.
+                Self { paths: readable_paths, exports: writable_paths, urls: Some(urls), ..self.clone() }
+            }
+        }
     }
 
     /// Fails for what must not be written.
     pub(super) async fn check_export(&self, location: &str) -> Result<()> {
-        self.check(location).await?;
+        if local_path(location).is_none() {
+            return self.check_url(location, |urls| &urls.writable).await;
+        }
         match local_path(location).map(|path| std::path::absolute(path).map(|path| without_dots(&path))) {
-            Some(Ok(path)) if !self.is_export(&path) => Err(denied(location, "Start the server with its directory as --export-dir.")),
+            Some(Ok(path)) if !self.is_export(&path) || local_path(location).is_some_and(|path| climbs(&path)) => Err(denied(location, "Start the server with its directory as --export-dir, or GRANT WRITE ON LOCATION.")),
             _ => Ok(()),
         }
     }
@@ -54,7 +95,7 @@ impl LocationRules {
     }
 
     fn is_export(&self, path: &Path) -> bool {
-        self.has(path) && self.exports.iter().any(|allowed| path.starts_with(allowed))
+        !self.is_own(path) && self.exports.iter().any(|allowed| path.starts_with(allowed))
     }
 
     /// Whether a path is the server's own.
@@ -68,10 +109,19 @@ impl LocationRules {
             let absolute = std::path::absolute(&path).map(|path| (without_dots(&until_pattern(&path)), climbs(&path)));
             return match absolute {
                 Ok((absolute, false)) if self.has(&absolute) => Ok(()),
-                _ => Err(denied(location, "Start the server with its directory as a LOCATION.")),
+                _ => Err(denied(location, "Start the server with its directory as a LOCATION, or GRANT READ ON LOCATION.")),
             };
         }
+        self.check_url(location, |urls| &urls.readable).await
+    }
+
+    async fn check_url(&self, location: &str, granted: impl Fn(&GrantedUrls) -> &Vec<Url>) -> Result<()> {
         let url = Url::parse(location).map_err(|error| super::error(location, format!("is not a URL: {error}")))?;
+        if let Some(urls) = &self.urls
+            && !granted(urls).iter().any(|granted| is_below(granted, &url))
+        {
+            return Err(denied(&shown(&url), "It takes GRANT READ ON LOCATION, or WRITE, for what it is below."));
+        }
         match url.scheme() {
             "http" | "https" if !self.private_hosts && !is_public(&url).await => {
                 Err(denied(&shown(&url), "Its host is not a public one. Start the server with --allow-private-urls."))
@@ -88,6 +138,27 @@ impl LocationRules {
     fn has(&self, path: &Path) -> bool {
         !self.is_own(path) && self.paths.iter().any(|allowed| path.starts_with(allowed))
     }
+}
+
+/// Whether a URL is `granted` or something below it, with the same secret.
+fn is_below(granted: &Url, url: &Url) -> bool {
+    let same = |url: &Url| (url.scheme().to_owned(), url.username().to_owned(), url.host_str().map(str::to_owned), url.port());
+    let below = || url.path().strip_prefix(granted.path().trim_end_matches('/'));
+    same(granted) == same(url) && below().is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// How a location is kept that is granted: without what can be written in several ways.
+pub(crate) fn granted_location(location: &str) -> Result<String> {
+    if location.contains(['*', '?', '[']) {
+        return Err(super::error(location, "is a pattern; grant the directory above"));
+    }
+    if let Some(path) = local_path(location) {
+        let path = std::path::absolute(&path).map_err(|error| super::error(location, super::describe_io(&error)))?;
+        return Ok(without_dots(&path).to_string_lossy().trim_end_matches('/').to_owned() + if path == Path::new("/") { "/" } else { "" });
+    }
+    let url = Url::parse(location).map_err(|error| super::error(location, format!("is not a URL: {error}")))?;
+    super::check_url(&url, location)?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Fails if symbolic links lead from `path` to where statements may not go.

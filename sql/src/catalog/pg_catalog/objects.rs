@@ -7,6 +7,7 @@ use udfs::postgres::value::Value;
 use super::oids::{self, Part};
 use crate::catalog::session_info::SessionInfo;
 use crate::catalog::{CatalogSnapshot, Table, TableKind};
+use crate::privileges::Rights;
 
 /// Schema and field metadata: the text of COMMENT ON.
 pub const COMMENT: &str = "ARBALEST:comment";
@@ -18,6 +19,13 @@ pub const PAGE_BYTES: u64 = 8192;
 pub struct Source<'a> {
     pub snapshot: &'a CatalogSnapshot,
     pub session: &'a dyn SessionInfo,
+}
+
+impl<'a> Source<'a> {
+    /// What the session may do.
+    pub(crate) fn rights(&self) -> Rights<'a> {
+        Rights::of(self.snapshot, &self.session.role())
+    }
 }
 
 /// A primary or unique key, with the index that PostgreSQL would have made for it.

@@ -2,12 +2,14 @@
 
 use udfs::postgres::value::Value;
 
+use super::acl::items;
 use super::data::{Relation, relations_of};
 use super::objects::{Key, column_default, generation_expression, is_not_null, keys};
 use super::types::{ColumnType, TYPES, column_type, is_array, type_oid};
 use super::{PG_CATALOG, Rows, Source, oids};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::{Table, TableKind};
+use crate::privileges::{Secured, secured_relation};
 
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
     for schema in [PG_CATALOG, INFORMATION_SCHEMA] {
@@ -15,8 +17,8 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
             push_system_relation(rows, relation);
         }
     }
-    for (_, table) in source.snapshot.tables() {
-        push_table(rows, table);
+    for (schema, table) in source.snapshot.tables() {
+        push_table(rows, table, &secured_relation(source.snapshot, schema, table));
         for key in keys(table) {
             push_index(rows, table, &key);
         }
@@ -32,6 +34,7 @@ struct Attribute<'a> {
     not_null: bool,
     has_default: bool,
     is_generated: bool,
+    acl: Value,
     /// Statistics are kept of tables only.
     statistics_target: i64,
 }
@@ -52,13 +55,14 @@ fn push_system_relation(rows: &mut Rows, relation: &Relation) {
                 not_null: column.not_null,
                 has_default: false,
                 is_generated: false,
+                acl: Value::Null,
                 statistics_target: -1,
             },
         );
     }
 }
 
-fn push_table(rows: &mut Rows, table: &Table) {
+fn push_table(rows: &mut Rows, table: &Table, secured: &Secured<'_>) {
     for (index, field) in table.schema.fields().iter().enumerate() {
         push(
             rows,
@@ -71,6 +75,7 @@ fn push_table(rows: &mut Rows, table: &Table) {
                 not_null: table.kind != TableKind::View && is_not_null(table, index),
                 has_default: column_default(table, field.name()).or_else(|| generation_expression(table, field.name())).is_some(),
                 is_generated: generation_expression(table, field.name()).is_some(),
+                acl: secured.column_list(field.name()).map_or(Value::Null, items),
                 statistics_target: -1,
             },
         );
@@ -91,6 +96,7 @@ fn push_index(rows: &mut Rows, table: &Table, key: &Key) {
                 not_null: false,
                 has_default: false,
                 is_generated: false,
+                acl: Value::Null,
                 statistics_target: -1,
             },
         );
@@ -117,6 +123,7 @@ fn push(rows: &mut Rows, attribute: &Attribute<'_>) {
         ("attgenerated", if attribute.is_generated { "s" } else { "" }.into()),
         ("attislocal", true.into()),
         ("attcollation", attribute.collation.unwrap_or(pg_type.collation).into()),
+        ("attacl", attribute.acl.clone()),
     ]);
 }
 

@@ -2,12 +2,14 @@
 
 use udfs::postgres::value::Value;
 
+use super::acl::{list_of, readable_by_all};
 use super::data::{Relation, relations_of};
 use super::objects::{checks, PAGE_BYTES, keys, relation_kind};
 use super::roles::role_oid;
 use super::{PG_CATALOG, Rows, Source, oids};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::{Schema, Table, TableKind};
+use crate::privileges::secured_relation;
 use crate::session::temporary::TEMPORARY_SCHEMA_OID;
 
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
@@ -38,6 +40,7 @@ fn push_system_relation(rows: &mut Rows, relation: &Relation, schema: u32) {
         ("relhasrules", (!is_table).into()),
         ("relispopulated", true.into()),
         ("relreplident", "n".into()),
+        ("relacl", readable_by_all()),
     ]);
 }
 
@@ -54,7 +57,7 @@ fn push_table(rows: &mut Rows, source: &Source<'_>, schema: &Schema, table: &Tab
         ("relname", table.name.as_str().into()),
         ("relnamespace", schema.oid.into()),
         ("reltype", oids::row_type(table.oid).into()),
-        ("relowner", role_oid(source, table.owner(schema)).into()),
+        ("relowner", role_oid(source, source.snapshot.owner_of(schema, table)).into()),
         ("relam", if is_table { oids::HEAP_ACCESS_METHOD } else { 0 }.into()),
         ("relfilenode", if is_table { table.oid } else { 0 }.into()),
         ("relpages", Value::Int(i64::from(i32::try_from(pages).unwrap_or(i32::MAX)))),
@@ -67,6 +70,7 @@ fn push_table(rows: &mut Rows, source: &Source<'_>, schema: &Schema, table: &Tab
         ("relhasrules", (!is_table).into()),
         ("relispopulated", true.into()),
         ("relreplident", if is_table { "d" } else { "n" }.into()),
+        ("relacl", list_of(&secured_relation(source.snapshot, schema, table))),
     ]);
 }
 

@@ -5,9 +5,16 @@ use udfs::postgres::value::Value;
 use super::roles::role_oid;
 use super::{Rows, Source, oids};
 use crate::catalog::TableKind;
+use crate::catalog::role::{MONITOR, READ_ALL_STATS};
 
 pub(super) fn pg_stat_activity(rows: &mut Rows, source: &Source<'_>) {
-    for activity in source.session.activity() {
+    let rights = source.rights();
+    let sees_all = rights.has_role(READ_ALL_STATS) || rights.has_role(MONITOR);
+    for mut activity in source.session.activity() {
+        if !sees_all && !rights.has_role(&activity.user) {
+            (activity.query, activity.state) = ("<insufficient privilege>".into(), "");
+            (activity.client_address, activity.query_start) = (None, None);
+        }
         rows.push(&[
             ("datid", oids::DATABASE.into()),
             ("datname", source.snapshot.database.as_str().into()),
@@ -19,7 +26,7 @@ pub(super) fn pg_stat_activity(rows: &mut Rows, source: &Source<'_>) {
             ("client_port", activity.client_address.map(|address| i64::from(address.port())).into()),
             ("backend_start", Value::Timestamp(activity.session_start)),
             ("query_start", activity.query_start.map_or(Value::Null, Value::Timestamp)),
-            ("state", activity.state.into()),
+            ("state", if activity.state.is_empty() { Value::Null } else { activity.state.into() }),
             ("query", activity.query.as_str().into()),
             ("backend_type", "client backend".into()),
         ]);

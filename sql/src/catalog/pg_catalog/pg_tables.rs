@@ -3,17 +3,16 @@
 use super::data::{Relation, relations_of};
 use super::objects::{keys, view_definition};
 use super::{PG_CATALOG, Rows, Source};
-use crate::catalog::TableKind;
+use crate::catalog::{BOOTSTRAP_ROLE, TableKind};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
-use crate::catalog::pg_catalog::roles::bootstrap_role;
 
 pub(super) fn pg_tables(rows: &mut Rows, source: &Source<'_>) {
-    let owner = bootstrap_role(source);
+    let owner = BOOTSTRAP_ROLE;
     for relation in system_relations("r") {
         rows.push(&[
             ("schemaname", relation.schema.into()),
             ("tablename", relation.name.into()),
-            ("tableowner", owner.as_str().into()),
+            ("tableowner", owner.into()),
             ("hasindexes", false.into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
@@ -24,7 +23,7 @@ pub(super) fn pg_tables(rows: &mut Rows, source: &Source<'_>) {
         rows.push(&[
             ("schemaname", schema.name.as_str().into()),
             ("tablename", table.name.as_str().into()),
-            ("tableowner", table.owner(schema).into()),
+            ("tableowner", source.snapshot.owner_of(schema, table).into()),
             ("hasindexes", (!keys(table).is_empty()).into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
@@ -34,15 +33,15 @@ pub(super) fn pg_tables(rows: &mut Rows, source: &Source<'_>) {
 }
 
 pub(super) fn pg_views(rows: &mut Rows, source: &Source<'_>) {
-    let owner = bootstrap_role(source);
+    let owner = BOOTSTRAP_ROLE;
     for relation in system_relations("v") {
-        rows.push(&[("schemaname", relation.schema.into()), ("viewname", relation.name.into()), ("viewowner", owner.as_str().into())]);
+        rows.push(&[("schemaname", relation.schema.into()), ("viewname", relation.name.into()), ("viewowner", owner.into())]);
     }
     for (schema, table) in source.snapshot.tables().filter(|(_, table)| table.kind == TableKind::View) {
         rows.push(&[
             ("schemaname", schema.name.as_str().into()),
             ("viewname", table.name.as_str().into()),
-            ("viewowner", table.owner(schema).into()),
+            ("viewowner", source.snapshot.owner_of(schema, table).into()),
             ("definition", view_definition(table).into()),
         ]);
     }
@@ -53,7 +52,7 @@ pub(super) fn pg_matviews(rows: &mut Rows, source: &Source<'_>) {
         rows.push(&[
             ("schemaname", schema.name.as_str().into()),
             ("matviewname", table.name.as_str().into()),
-            ("matviewowner", table.owner(schema).into()),
+            ("matviewowner", source.snapshot.owner_of(schema, table).into()),
             ("hasindexes", false.into()),
             ("ispopulated", true.into()),
             ("definition", view_definition(table).into()),

@@ -32,6 +32,8 @@ pub struct SystemSchema {
 #[derive(Debug, Default)]
 struct Cache {
     snapshot: Weak<CatalogSnapshot>,
+    /// Who sees them so.
+    role: String,
     tables: HashMap<&'static str, RecordBatch>,
 }
 
@@ -96,8 +98,9 @@ impl SystemTable {
             return compute();
         }
         let mut cache = self.cache.lock();
-        if !std::ptr::eq(cache.snapshot.as_ptr(), Arc::as_ptr(&snapshot)) {
-            *cache = Cache { snapshot: Arc::downgrade(&snapshot), tables: HashMap::new() };
+        let role = self.session.role();
+        if !std::ptr::eq(cache.snapshot.as_ptr(), Arc::as_ptr(&snapshot)) || cache.role != role {
+            *cache = Cache { snapshot: Arc::downgrade(&snapshot), role, tables: HashMap::new() };
         }
         if let Some(batch) = cache.tables.get(self.relation.name) {
             return Ok(batch.clone());

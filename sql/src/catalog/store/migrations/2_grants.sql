@@ -1,0 +1,2 @@
+-- JSON; empty while nothing was granted.
+ALTER TABLE catalog_object ADD COLUMN grants TEXT NOT NULL DEFAULT '';
