@@ -64,6 +64,9 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// Cores of all live executors.
     async fn vcores(&self) -> usize;
 
+    /// Whether its executors are in this process, and know what it knows.
+    fn is_embedded(&self) -> bool;
+
     /// Where the rows of finished jobs are read.
     fn fetcher(&self) -> Arc<dyn PartitionFetcher>;
 }

@@ -151,10 +151,18 @@ impl Engine {
             return Err(reason);
         }
         let physical = state.create_physical_plan(logical).await.map_err(root)?;
-        if let Some(reason) = validator::refusal(&physical) {
+        if let Some(reason) = validator::refusal(&physical).or_else(|| self.secret_refusal(&physical)) {
             return Err(reason);
         }
         Ok(ClusterPlan { physical, logical: logical.clone(), state })
+    }
+
+    /// The reason why executors of other processes cannot read what a plan reads: they do not have the secret.
+    fn secret_refusal(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
+        if self.cluster.as_ref().is_none_or(|cluster| cluster.is_embedded()) {
+            return None;
+        }
+        validator::secret_refusal(plan, self.config.object_stores.secrets())
     }
 
     /// Runs a plan in this process.

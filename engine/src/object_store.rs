@@ -17,8 +17,8 @@ use object_store::ObjectStore;
 use parking_lot::RwLock;
 use url::Url;
 
-pub use client::check_url;
-pub use secrets::Secrets;
+pub use client::{check_url, secret_of};
+pub use secrets::{MadeSecret, Secrets};
 
 use local_files::LocalFiles;
 use parts::Parts;
@@ -44,6 +44,10 @@ impl ObjectStores {
     /// For a process that passes plans on and reads no file itself.
     pub fn unread() -> Arc<Self> {
         Self::new(Secrets::default(), 0)
+    }
+
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The plan with its scans of remote files reading through this process's cache.

@@ -135,6 +135,10 @@ impl Cluster for RemoteCluster {
         self.calls.call::<_, Done>(CLEAN, JobReference { job_id: job.0.clone() }).await.map(drop)
     }
 
+    fn is_embedded(&self) -> bool {
+        false
+    }
+
     async fn vcores(&self) -> usize {
         // A plan for one core is a plan; whether anybody runs it is said when it is submitted.
         self.state().await.map_or(1, |state| state.vcores as usize)

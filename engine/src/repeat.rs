@@ -188,6 +188,10 @@ mod tests {
             Ok(())
         }
 
+        fn is_embedded(&self) -> bool {
+            true
+        }
+
         async fn vcores(&self) -> usize {
             1
         }

@@ -21,6 +21,7 @@ use prost::Message;
 
 use crate::codec::physical_codec;
 use crate::config::MESSAGE_BYTES_MAX;
+use crate::object_store::{Secrets, secret_of};
 
 /// A plan deeper than this stays here: every process that touches a stage recurses over it, on stacks of 32 MiB.
 const PLAN_DEPTH_MAX: usize = 400;
@@ -51,6 +52,18 @@ fn has_filter(window: &Expr) -> bool {
 /// The reason why `plan`, planned for the cluster, cannot run there.
 pub(crate) fn refusal(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
     refuse_node(plan, 0).or_else(|| refuse_encoding(plan))
+}
+
+/// The reason why other processes cannot read the files of `plan`: a secret that was made in this one.
+pub(crate) fn secret_refusal(plan: &Arc<dyn ExecutionPlan>, secrets: &Secrets) -> Option<String> {
+    let of_scan = |scan: &DataSourceExec| {
+        let source: &dyn std::any::Any = scan.data_source().as_ref();
+        let url: &url::Url = source.downcast_ref::<FileScanConfig>()?.object_store_url.as_ref();
+        let name = secret_of(url).filter(|name| secrets.is_made(name))?;
+        Some(format!("executors do not have the secret {name}, which was made in SQL: add it to the file of their --secrets"))
+    };
+    let here = plan.downcast_ref::<DataSourceExec>().and_then(of_scan);
+    here.or_else(|| plan.children().into_iter().find_map(|child| secret_refusal(child, secrets)))
 }
 
 fn refuse_node(plan: &Arc<dyn ExecutionPlan>, depth: usize) -> Option<String> {

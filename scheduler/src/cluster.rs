@@ -87,6 +87,10 @@ impl Cluster for InProcessCluster {
         Ok(())
     }
 
+    fn is_embedded(&self) -> bool {
+        true
+    }
+
     async fn vcores(&self) -> usize {
         self.state().await.vcores as usize
     }

@@ -27,6 +27,8 @@ pub enum Error {
     Warehouse { place: String, reason: String },
     #[error("{place}: {reason}; choose another with --export-dir")]
     ExportDir { place: String, reason: String },
+    #[error("{0}; choose another with --secret-key")]
+    SecretKey(String),
     #[error("{0}")]
     Tables(#[source] sql::Error),
     #[error(transparent)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::{Cluster, Engine, EngineConfig, ObjectStores};
 use sql::catalog::Catalog;
+use sql::catalog::sealing::SealingKey;
 use sql::catalog::store::CatalogStore;
 use sql::catalog::location::{LocationRules, open_locations};
 use sql::{Sessions, SqlConfig};
@@ -91,13 +92,16 @@ pub(crate) async fn open(
         let wrong = |error: std::io::Error| Error::ExportDir { place: directory.display().to_string(), reason: error.to_string() };
         std::fs::create_dir_all(directory).map_err(wrong)?;
     }
-    let own_paths = own(data_dir, &warehouse);
+    let sealing_key = SealingKey::in_file(settings.secret_key.clone());
+    sealing_key.check().map_err(Error::SecretKey)?;
+    let mut own_paths = own(data_dir, &warehouse);
+    own_paths.push(settings.secret_key.clone());
     let tables = open_locations(&engine, locations, &own_paths).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
     tokio::spawn(watch(Arc::downgrade(&catalog)));
     let rules = LocationRules::new(locations, settings.export_dir.as_slice(), &own_paths, settings.private_urls);
-    let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules };
+    let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules, sealing_key };
     Ok(Sessions::new(config, engine, catalog))
 }
 

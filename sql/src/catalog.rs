@@ -11,6 +11,8 @@ mod planned_relation;
 pub mod provider;
 pub mod role;
 mod schema;
+pub mod sealing;
+pub mod secret;
 pub mod session_info;
 mod snapshot;
 pub mod store;
@@ -18,7 +20,8 @@ mod table;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -41,12 +44,21 @@ pub const BOOTSTRAP_ROLE: &str = "arbalest";
 pub(crate) const PUBLIC_SCHEMA_OID: u32 = 2_200;
 
 /// What a server knows of the catalog: the last version that it has read from the store.
-#[derive(Debug)]
 pub struct Catalog {
     store: CatalogStore,
     snapshot: RwLock<Arc<CatalogSnapshot>>,
     /// Held while the snapshot is brought up to date.
     refreshing: tokio::sync::Mutex<()>,
+    /// Told of each new snapshot.
+    observer: OnceLock<Observer>,
+}
+
+type Observer = Box<dyn Fn(&CatalogSnapshot) + Send + Sync>;
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl Catalog {
@@ -77,7 +89,13 @@ impl Catalog {
             });
         }
         let snapshot = CatalogSnapshot::new(database, served).with(stored.objects, stored.version);
-        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default() })
+        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default(), observer: OnceLock::new() })
+    }
+
+    /// Calls `observer` with the catalog as it is, and whenever it has changed. The first one stays.
+    pub(crate) fn observe(&self, observer: impl Fn(&CatalogSnapshot) + Send + Sync + 'static) {
+        observer(&self.snapshot());
+        let _first_stays = self.observer.set(Box::new(observer));
     }
 
     /// What was last read.
@@ -122,7 +140,11 @@ impl Catalog {
         let known = self.snapshot();
         let changed = self.store.changed_since(known.stored_version()).await?;
         if !changed.objects.is_empty() {
-            *self.snapshot.write() = Arc::new(known.with(changed.objects, changed.version));
+            let snapshot = Arc::new(known.with(changed.objects, changed.version));
+            if let Some(observer) = self.observer.get() {
+                observer(&snapshot);
+            }
+            *self.snapshot.write() = snapshot;
         }
         Ok(())
     }

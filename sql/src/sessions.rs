@@ -1,14 +1,16 @@
 //! All sessions of a server: open, find, cancel, close.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use engine::Engine;
+use engine::{Engine, MadeSecret};
 use udfs::postgres::quote::quoted_identifier;
 use url::Url;
 
 use crate::catalog::grants::Privilege;
 use crate::catalog::location::LocationRules;
+use crate::catalog::sealing::SealingKey;
 use crate::catalog::{Catalog, CatalogSnapshot};
 use crate::error::{Error, Result};
 use crate::parser::Dialect;
@@ -26,6 +28,8 @@ pub struct SqlConfig {
     pub warehouse: Url,
     /// What statements may name.
     pub locations: LocationRules,
+    /// What seals the secrets that are made in SQL.
+    pub sealing_key: SealingKey,
 }
 
 /// What a front end knows of a client that connects.
@@ -60,6 +64,8 @@ pub struct Sessions {
 
 impl Sessions {
     pub fn new(config: SqlConfig, engine: Arc<Engine>, catalog: Arc<Catalog>) -> Arc<Self> {
+        let (secrets, key) = (engine.object_stores().secrets().clone(), config.sealing_key.clone());
+        catalog.observe(move |snapshot| secrets.replace_made(opened_secrets(snapshot, &key)));
         Arc::new(Self { config, engine, catalog, sessions: DashMap::new(), by_process_id: DashMap::new(), started: now_micros() })
     }
 
@@ -170,4 +176,18 @@ impl Sessions {
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
+}
+
+/// The secrets of a catalog that this server can open.
+fn opened_secrets(snapshot: &CatalogSnapshot, key: &SealingKey) -> BTreeMap<String, MadeSecret> {
+    let mut opened = BTreeMap::new();
+    for (object, secret) in snapshot.secrets() {
+        match secret.open(key, &object.name) {
+            Ok(secret) => {
+                opened.insert(object.name.clone(), secret);
+            }
+            Err(reason) => tracing::warn!(secret = object.name, reason, "a secret cannot be used"),
+        }
+    }
+    opened
 }

@@ -12,6 +12,7 @@ mod create_external_table;
 mod create_materialized_view;
 mod create_role;
 mod create_schema;
+mod create_secret;
 mod create_table;
 mod create_view;
 mod default_privileges;
@@ -22,6 +23,7 @@ mod drop_objects;
 mod drop_relation;
 mod drop_role;
 mod drop_schema;
+mod drop_secret;
 mod drop_table;
 mod drop_view;
 mod explain;
@@ -159,6 +161,10 @@ pub(crate) async fn execute(
         S::Deallocate { name, .. } => prepare::deallocate(session, name),
         S::CreateSchema { .. } => create_schema::create_schema(session, ast).await,
         S::AlterSchema(alter) => alter_schema::alter_schema(session, alter).await,
+        S::CreateSecret { or_replace, if_not_exists, name: Some(name), secret_type, options, .. } => {
+            create_secret::create_secret(session, name, secret_type, options, *or_replace, *if_not_exists).await
+        }
+        S::DropSecret { if_exists, name, .. } => drop_secret::drop_secret(session, name, *if_exists).await,
         S::CreateRole(create) => create_role::create_role(session, create).await,
         S::AlterRole { name, operation } => alter_role::alter_role(session, name, operation).await,
         S::Drop { object_type: ast::ObjectType::Role, if_exists, names, .. } => drop_role::drop_role(session, names, *if_exists).await,
@@ -238,7 +244,7 @@ pub(crate) fn changes_catalog(statement: &Statement) -> bool {
         None => statement.grant.is_some(),
         Some(S::CreateView(create)) => !create.materialized,
         Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::Drop { .. } | S::Comment { .. }) => true,
-        Some(S::CreateRole(_) | S::AlterRole { .. }) => true,
+        Some(S::CreateRole(_) | S::AlterRole { .. } | S::CreateSecret { .. } | S::DropSecret { .. }) => true,
         Some(_) => false,
     }
 }
@@ -258,6 +264,8 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
         S::CreateView(create) if create.materialized => "CREATE MATERIALIZED VIEW",
         S::CreateView(_) => "CREATE VIEW",
         S::CreateSchema { .. } => "CREATE SCHEMA",
+        S::CreateSecret { .. } => "CREATE SECRET",
+        S::DropSecret { .. } => "DROP SECRET",
         S::CreateRole(_) => "CREATE ROLE",
         S::AlterRole { .. } => "ALTER ROLE",
         S::AlterTable(_) => "ALTER TABLE",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::Client;
 
-use crate::client::{column, connect, sql_state};
+use crate::client::{column, connect, connect_as, sql_state};
 use crate::cluster::{Cluster, until};
 use crate::s3::{CANARY, Fault, S3};
 use crate::server::Server;
@@ -217,4 +217,89 @@ async fn the_cache_is_counted() {
         metric("arbalest_object_cache_hits_total") > 0.0 && metric("arbalest_object_store_read_bytes_total") > 0.0
     })
     .await;
+}
+
+#[tokio::test]
+async fn secrets_made_in_sql_open_what_they_are_for() {
+    let lake = Lake::new().await;
+    let data_dir = lake.directory.path().join("data").display().to_string();
+    let arguments = ["--allow-private-urls", "--data-dir", data_dir.as_str()];
+    let location = lake.s3.location("tpch-0.01/nation/");
+    let count = format!("SELECT count(*) FROM '{location}'");
+    let server = Server::start(&arguments);
+    let admin = connect(server.postgres()).await;
+    let failed = async |client: &Client, sql: &str| sql_state(&client.batch_execute(sql).await.expect_err(sql));
+    assert_ne!(failed(&admin, &count).await, "42501");
+    admin.batch_execute(&lake.s3.create_secret("store", Some("another-key"))).await.unwrap();
+    assert_eq!(failed(&admin, &count).await, "42501");
+    // It is used as soon as it is there.
+    let replace = lake.s3.create_secret("store", None).replace("CREATE", "CREATE OR REPLACE");
+    admin.batch_execute(&replace).await.unwrap();
+    assert_eq!(column(&admin, &count).await, ["25"]);
+    admin.batch_execute("CREATE USER ann; CREATE SCHEMA s; GRANT ALL ON SCHEMA s TO ann").await.unwrap();
+    let ann = connect_as(server.postgres(), "ann").await;
+    assert_eq!(failed(&ann, &count).await, "42501");
+    assert_eq!(failed(&ann, &replace).await, "42501");
+    assert_eq!(failed(&ann, "DROP SECRET store").await, "42501");
+    admin.batch_execute("GRANT USAGE ON SECRET store TO ann").await.unwrap();
+    assert_eq!(column(&ann, &count).await, ["25"]);
+    admin.batch_execute("REVOKE USAGE ON SECRET store FROM ann").await.unwrap();
+    assert_eq!(failed(&ann, &count).await, "42501");
+    admin.batch_execute(&format!("GRANT READ ON LOCATION '{}' TO ann", lake.s3.location("tpch-0.01/nation"))).await.unwrap();
+    assert_eq!(column(&ann, &count).await, ["25"]);
+    let other = format!("SELECT count(*) FROM '{}'", lake.s3.location("tpch-0.01/nation2/"));
+    assert_eq!(failed(&ann, &other).await, "42501");
+    ann.batch_execute(&format!("CREATE EXTERNAL TABLE s.nation STORED AS PARQUET LOCATION '{location}'")).await.unwrap();
+    assert_eq!(column(&ann, "SELECT count(*) FROM s.nation").await, ["25"]);
+    for (sql, expected) in [
+        ("CREATE SECRET store (TYPE s3)", "42710"),
+        ("CREATE SECRET a (TYPE ftp)", "22023"),
+        ("CREATE SECRET a (TYPE s3, web_identity_token_file '/etc/passwd')", "22023"),
+        ("CREATE SECRET \"a b\" (TYPE s3)", "22023"),
+        ("DROP SECRET nothing", "42704"),
+        ("GRANT USAGE ON SECRET nothing TO ann", "42704"),
+        ("GRANT SELECT ON SECRET store TO ann", "0LP01"),
+    ] {
+        assert_eq!(failed(&admin, sql).await, expected, "{sql}");
+    }
+    admin.batch_execute("CREATE SECRET IF NOT EXISTS store TYPE s3 region = 'x'; DROP SECRET IF EXISTS nothing").await.unwrap();
+    // A block that does not commit leaves it as it was.
+    admin.batch_execute("BEGIN; DROP SECRET store; ROLLBACK").await.unwrap();
+    assert_eq!(column(&admin, &count).await, ["25"]);
+    let log = server.standard_error();
+    drop((admin, ann, server));
+    // It outlives the server, and nothing that is kept or logged shows it.
+    let server = Server::start(&arguments);
+    assert_eq!(column(&connect(server.postgres()).await, &count).await, ["25"]);
+    let kept = std::fs::read(lake.directory.path().join("data/catalog.sqlite")).unwrap();
+    assert!(!kept.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()) && !log.contains(CANARY));
+    drop(server);
+    // Without the key it is of no use, and everything else goes on.
+    std::fs::remove_file(lake.directory.path().join("data/secret.key")).unwrap();
+    let server = Server::start(&arguments);
+    let admin = connect(server.postgres()).await;
+    assert!(admin.batch_execute(&count).await.is_err());
+    admin.batch_execute(&replace).await.unwrap();
+    assert_eq!(column(&admin, &count).await, ["25"]);
+    drop(server);
+    // An address of this machine is none for users.
+    let server = Server::start::<&str>(&[]);
+    let error = failed(&connect(server.postgres()).await, &lake.s3.create_secret("store", None)).await;
+    assert_eq!(error, "42501");
+}
+
+#[tokio::test]
+async fn what_executors_have_no_secret_for_runs_in_the_server() {
+    let lake = Lake::new().await;
+    let cluster = Cluster::start(1).await;
+    let server = cluster.server(&["--allow-private-urls"]);
+    let client = connect(server.postgres()).await;
+    client.batch_execute(&lake.s3.create_secret("store", None)).await.unwrap();
+    let query = format!("SELECT count(DISTINCT o_orderkey) FROM '{}'", lake.s3.location("tpch-0.01/orders/"));
+    assert_eq!(column(&client, &query).await, ["15000"]);
+    let why = column(&client, &format!("EXPLAIN {query}")).await.pop().unwrap();
+    assert!(why.contains("executors do not have the secret store"), "{why}");
+    set_mode(&client, "distributed").await;
+    let error = client.batch_execute(&query).await.unwrap_err();
+    assert_eq!(sql_state(&error), "0A000", "{error}");
 }

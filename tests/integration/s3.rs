@@ -84,6 +84,15 @@ impl S3 {
         path.display().to_string()
     }
 
+    /// The statement that makes the secret of [`S3::secrets`], with another key if one is given.
+    pub fn create_secret(&self, name: &str, key: Option<&str>) -> String {
+        format!(
+            "CREATE SECRET {name} (TYPE s3, KEY_ID '{}', SECRET '{CANARY}', ENDPOINT 'http://{}', REGION 'us-east-1', allow_http true)",
+            key.unwrap_or(KEY_ID),
+            self.address
+        )
+    }
+
     /// From now on `permille` of the requests meet one of `faults`.
     pub fn fail(&self, permille: u64, faults: &[Fault]) {
         *self.store.faults.lock() = (permille, faults.to_vec());

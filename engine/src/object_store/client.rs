@@ -11,7 +11,7 @@ use object_store::http::HttpBuilder;
 use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use url::{Position, Url};
 
-use super::secrets::{SecretKind, Secrets};
+use super::secrets::{Secret, SecretKind, Secrets};
 
 /// A request takes no longer; what was received of its body by then is kept, and the rest asked for again.
 const REQUEST_TIMEOUT: &str = "20s";
@@ -57,19 +57,22 @@ pub fn check_url(url: &Url) -> Result<(), String> {
 }
 
 /// The name of the secret in a URL: what is before the `@`. In `abfss://container@account…` that is the container.
-fn secret_of(url: &Url) -> Option<&str> {
+pub fn secret_of(url: &Url) -> Option<&str> {
     (!url.username().is_empty() && !matches!(url.scheme(), "abfs" | "abfss")).then(|| url.username())
+}
+
+/// The secret that a URL names, if it names one.
+pub(super) fn secret(url: &Url, secrets: &Secrets) -> Result<Option<Arc<Secret>>, String> {
+    let Some(kind) = kind_of(url) else { return Err("the URL names no store".into()) };
+    secret_of(url).map(|name| secrets.get(name, kind)).transpose()
 }
 
 /// A client for the bucket, container or host of a URL that was checked. Credentials come from its secret, or else from the
 /// environment or the machine's role. Fails with a sentence.
-pub(super) fn open(url: &Url, secrets: &Secrets) -> Result<Arc<dyn ObjectStore>, String> {
+pub(super) fn open(url: &Url, secret: Option<&Secret>) -> Result<Arc<dyn ObjectStore>, String> {
     check_url(url)?;
     let (Some(kind), Some(bucket)) = (kind_of(url), url.host_str()) else { return Err("the URL names no store".into()) };
-    let options = match secret_of(url) {
-        Some(name) => Some(secrets.get(name, kind)?.resolve(name)?),
-        None => None,
-    };
+    let options = secret.map(|secret| secret.resolve(secret_of(url).unwrap_or_default())).transpose()?;
     build(url, kind, bucket, options).map_err(|error| error.to_string())
 }
 

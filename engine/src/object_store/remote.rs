@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,10 +14,11 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
+use parking_lot::RwLock;
 use url::Url;
 
 use super::client;
-use super::secrets::Secrets;
+use super::secrets::{Secret, Secrets};
 use crate::metrics;
 
 const STORE: &str = "object store";
@@ -26,22 +27,41 @@ const STORE: &str = "object store";
 pub(super) struct RemoteStore {
     url: Url,
     secrets: Secrets,
-    client: OnceLock<Arc<dyn ObjectStore>>,
+    client: RwLock<Option<Client>>,
+}
+
+/// A client and the secret that it was made with.
+#[derive(Clone)]
+struct Client {
+    secret: Option<Arc<Secret>>,
+    store: Arc<dyn ObjectStore>,
 }
 
 impl RemoteStore {
     pub(super) fn new(url: Url, secrets: Secrets) -> Self {
-        Self { url, secrets, client: OnceLock::new() }
+        Self { url, secrets, client: RwLock::new(None) }
     }
 
-    fn client(&self) -> Result<&Arc<dyn ObjectStore>> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    /// The client for the secret as it is now.
+    fn client(&self) -> Result<Arc<dyn ObjectStore>> {
+        let fail = |message: String| Error::Generic { store: STORE, source: message.into() };
+        let secret = client::secret(&self.url, &self.secrets).map_err(fail)?;
+        let is_same = |client: &&Client| match (&client.secret, &secret) {
+            (Some(known), Some(secret)) => Arc::ptr_eq(known, secret),
+            (None, None) => true,
+            _ => false,
+        };
+        if let Some(client) = self.client.read().as_ref().filter(is_same) {
+            return Ok(Arc::clone(&client.store));
         }
-        let client = client::open(&self.url, &self.secrets)
-            .map_err(|message| Error::Generic { store: STORE, source: message.into() })?;
-        // Of two that were made at once one is kept.
-        Ok(self.client.get_or_init(|| client))
+        let mut kept = self.client.write();
+        // Another may have been faster.
+        if let Some(client) = kept.as_ref().filter(is_same) {
+            return Ok(Arc::clone(&client.store));
+        }
+        let store = client::open(&self.url, secret.as_deref()).map_err(fail)?;
+        *kept = Some(Client { secret, store: Arc::clone(&store) });
+        Ok(store)
     }
 
     fn classified(&self) -> impl Fn(Error) -> Error + Send + 'static {

@@ -2,7 +2,8 @@
 //!
 //! A location refers to a secret by name, `s3://name@bucket/path`; nothing else about the secret leaves this module. Each
 //! node reads its own file, and a value that is a reference (`${env:NAME}`, `${file:PATH}`) is looked up when the first
-//! client that needs it is made.
+//! client that needs it is made. Others are made while the process runs: their values are what they are, and they may hold
+//! only options that name nothing of this machine.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,12 +14,65 @@ use object_store::ClientConfigKey;
 use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
 use object_store::gcp::GoogleConfigKey;
+use parking_lot::RwLock;
 use serde::Deserialize;
 use toml::Value;
 
 /// The secrets of a node, by name. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Arc<BTreeMap<String, Secret>>);
+pub struct Secrets(Arc<Named>);
+
+#[derive(Debug, Default)]
+struct Named {
+    /// Of the file.
+    told: BTreeMap<String, Arc<Secret>>,
+    /// Those that were made since.
+    made: RwLock<BTreeMap<String, Arc<Secret>>>,
+}
+
+/// A secret that is made while the process runs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MadeSecret {
+    kind: SecretKind,
+    options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for MadeSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MadeSecret").field("kind", &self.kind).field("options", &"…").finish()
+    }
+}
+
+impl MadeSecret {
+    /// `kind` is `s3`, `gcs`, `azure` or `http`, in any case of letters. Fails with a sentence that quotes no value.
+    pub fn new(kind: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
+        let kind = SecretKind::named(kind).ok_or("the type of a secret is s3, gcs, azure or http")?;
+        let mut known = BTreeMap::new();
+        for (key, value) in options {
+            let key = kind.made_key(&key).ok_or_else(|| {
+                format!("{key} is no option of such a secret; known are {}", kind.made_keys().join(", "))
+            })?;
+            if known.insert(key.to_owned(), value).is_some() {
+                return Err(format!("the option {key} is given twice"));
+            }
+        }
+        Ok(Self { kind, options: known })
+    }
+
+    /// The kind of store, as it is written.
+    pub fn kind(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    pub fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
+    }
+
+    /// Where its requests go, if it says so.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.options.get("endpoint").map(String::as_str)
+    }
+}
 
 /// What kind of store a secret is for, which decides the keys that it may have.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -30,12 +84,15 @@ pub(super) enum SecretKind {
     Http,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 pub(super) struct Secret {
     #[serde(rename = "type")]
     pub kind: SecretKind,
     #[serde(flatten)]
     options: BTreeMap<String, Value>,
+    /// Its values are no references.
+    #[serde(skip)]
+    is_literal: bool,
 }
 
 impl fmt::Debug for Secret {
@@ -74,15 +131,40 @@ impl Secrets {
                 secret.kind.check_key(key).map_err(|()| format!("[{name}] has an option {key}, which is not known"))?;
                 text_of(value).ok_or_else(|| format!("the option {key} of [{name}] is not one value"))?;
             }
-            secrets.insert(name, secret);
+            secrets.insert(name, Arc::new(secret));
         }
-        Ok(Self(Arc::new(secrets)))
+        Ok(Self(Arc::new(Named { told: secrets, made: RwLock::default() })))
+    }
+
+    /// Whether the file of this node has a secret of this name.
+    pub fn is_told(&self, name: &str) -> bool {
+        self.0.told.contains_key(name)
+    }
+
+    /// Whether a secret of this name was made, which other nodes do not know of.
+    pub fn is_made(&self, name: &str) -> bool {
+        !self.is_told(name) && self.0.made.read().contains_key(name)
+    }
+
+    /// The secrets that were made are these from now on. Clients of those that are as they were go on.
+    pub fn replace_made(&self, made: BTreeMap<String, MadeSecret>) {
+        let mut known = self.0.made.write();
+        let before = std::mem::take(&mut *known);
+        *known = made
+            .into_iter()
+            .map(|(name, MadeSecret { kind, options })| {
+                let options = options.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+                let secret = Secret { kind, options, is_literal: true };
+                let same = before.get(&name).filter(|before| ***before == secret).cloned();
+                (name, same.unwrap_or_else(|| Arc::new(secret)))
+            })
+            .collect();
     }
 
     /// The secret of that name, for a store of that kind; else a sentence that says what is wrong.
-    pub(super) fn get(&self, name: &str, kind: SecretKind) -> Result<&Secret, String> {
-        let secret = self.0.get(name).ok_or_else(|| {
-            format!("this process has no secret named {name}: add it to the file that --secrets names")
+    pub(super) fn get(&self, name: &str, kind: SecretKind) -> Result<Arc<Secret>, String> {
+        let secret = self.0.told.get(name).cloned().or_else(|| self.0.made.read().get(name).cloned()).ok_or_else(|| {
+            format!("this process has no secret named {name}: add it to the file that --secrets names, or make it with CREATE SECRET")
         })?;
         match secret.kind == kind {
             true => Ok(secret),
@@ -98,6 +180,9 @@ impl Secret {
             .iter()
             .map(|(key, value)| {
                 let text = text_of(value).unwrap_or_default();
+                if self.is_literal {
+                    return Ok((key.as_str(), text));
+                }
                 let text = resolve(&text).map_err(|message| format!("the option {key} of the secret {name}: {message}"))?;
                 Ok((key.as_str(), text))
             })
@@ -106,6 +191,62 @@ impl Secret {
 }
 
 impl SecretKind {
+    const NAMES: [(Self, &'static str); 4] = [(Self::S3, "s3"), (Self::Gcs, "gcs"), (Self::Azure, "azure"), (Self::Http, "http")];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(kind, _)| *kind)
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// The options of secrets that are made in SQL: none of them makes this machine read a file, or ask who it is.
+    fn made_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &[
+                "access_key_id",
+                "secret_access_key",
+                "session_token",
+                "region",
+                "endpoint",
+                "virtual_hosted_style_request",
+                "skip_signature",
+                "allow_http",
+                "request_payer",
+                "unsigned_payload",
+            ],
+            Self::Gcs => &["service_account_key", "skip_signature"],
+            Self::Azure => &[
+                "account_name",
+                "account_key",
+                "sas_key",
+                "client_id",
+                "client_secret",
+                "tenant_id",
+                "endpoint",
+                "skip_signature",
+                "allow_http",
+            ],
+            Self::Http => &["allow_http", "timeout", "connect_timeout", "user_agent"],
+        }
+    }
+
+    /// The option that a key means, which may be written as others do.
+    fn made_key(self, key: &str) -> Option<&'static str> {
+        let key = key.to_ascii_lowercase();
+        let key = ["aws_", "azure_storage_", "azure_", "google_"].iter().find_map(|prefix| key.strip_prefix(prefix)).unwrap_or(&key);
+        let key = match (self, key) {
+            (Self::S3, "key_id") => "access_key_id",
+            (Self::S3, "secret") => "secret_access_key",
+            (Self::S3, "token") => "session_token",
+            (Self::Azure, "access_key") => "account_key",
+            (Self::Azure, "sas_token") => "sas_key",
+            (_, key) => key,
+        };
+        self.made_keys().iter().find(|known| **known == key).copied()
+    }
+
     fn check_key(self, key: &str) -> Result<(), ()> {
         let known = match self {
             Self::S3 => AmazonS3ConfigKey::from_str(key).is_ok(),
@@ -159,6 +300,35 @@ mod tests {
         assert!(!format!("{secrets:?}").contains("canary"));
         assert!(secrets.get("lake", SecretKind::Gcs).is_err());
         assert!(secrets.get("pond", SecretKind::S3).expect_err("unknown").contains("pond"));
+    }
+
+    #[test]
+    fn secrets_that_are_made_name_nothing_of_this_machine() {
+        let option = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let made = MadeSecret::new("S3", [option("KEY_ID", "canary"), option("secret", "${env:HOME}")]).expect("a secret");
+        let secrets = Secrets::default();
+        secrets.replace_made([("lake".to_owned(), made.clone())].into());
+        let secret = secrets.get("lake", SecretKind::S3).expect("made");
+        let expected = [("access_key_id", "canary".to_owned()), ("secret_access_key", "${env:HOME}".to_owned())];
+        assert_eq!(secret.resolve("lake").expect("values"), expected);
+        secrets.replace_made([("lake".to_owned(), made)].into());
+        assert!(Arc::ptr_eq(&secret, &secrets.get("lake", SecretKind::S3).expect("the same")));
+        secrets.replace_made(BTreeMap::new());
+        assert!(secrets.get("lake", SecretKind::S3).is_err());
+        for (kind, key) in [("s3", "web_identity_token_file"), ("gcs", "service_account"), ("azure", "use_azure_cli"), ("s3", "proxy_url")] {
+            let message = MadeSecret::new(kind, [option(key, "canary")]).expect_err(key);
+            assert!(message.contains(key) && !message.contains("canary"), "{message}");
+        }
+    }
+
+    /// The options of secrets that are made are ones that the stores know.
+    #[test]
+    fn options_of_made_secrets_are_known() {
+        for (kind, _) in SecretKind::NAMES {
+            for key in kind.made_keys() {
+                assert!(kind.check_key(key).is_ok(), "{key}");
+            }
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct EngineSettings {
     /// A query that reads no more than this many bytes runs in this process.
     pub local_bytes_max: u64,
     pub secrets: Secrets,
+    pub secret_key: PathBuf,
     /// Of remote files, kept in memory.
     pub cache_bytes: u64,
     /// A directory in which statements may write files.
@@ -71,6 +72,11 @@ pub(super) struct EngineOptions {
     #[arg(long, value_name = "FILE", value_parser = Secrets::read)]
     secrets: Option<Secrets>,
 
+    /// File with the key that seals secrets made in SQL, the same for all servers of a catalog; made if it is not there
+    /// [default: secret.key in --data-dir]
+    #[arg(long, value_name = "FILE")]
+    secret_key: Option<PathBuf>,
+
     /// Directory in which COPY … TO may write files; they may be read too
     #[arg(long, value_name = "DIR")]
     export_dir: Option<PathBuf>,
@@ -101,6 +107,7 @@ impl EngineOptions {
             local_bytes_max,
             secrets: self.secrets.unwrap_or_default(),
             cache_bytes: self.cache_memory.map_or_else(|| default_cache_bytes(memory_bytes), |ByteSize(bytes)| bytes),
+            secret_key: self.secret_key.unwrap_or_else(|| data_dir.join("secret.key")),
             export_dir: self.export_dir,
             private_urls: self.allow_private_urls,
             scheduler: self.scheduler,

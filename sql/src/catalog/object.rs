@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::external_table::ExternalTableDefinition;
 use super::grants::{Grants, Securable};
 use super::role::RoleDefinition;
+use super::secret::SecretDefinition;
 use super::table::TableDefinition;
 use super::view::ViewDefinition;
 
@@ -40,6 +41,8 @@ pub enum Definition {
     Database,
     /// Grants on what is below a URL or path, which is the name.
     Location,
+    /// Credentials of an object store.
+    Secret(SecretDefinition),
     /// What its owner grants on tables or schemas that it makes, those of a schema if there is a parent.
     Defaults { on: Securable },
 }
@@ -54,6 +57,7 @@ impl Definition {
             Self::Served => "served",
             Self::Database => "database",
             Self::Location => "location",
+            Self::Secret(_) => "secret",
             Self::Defaults { on: Securable::Schema } => "default schema",
             Self::Defaults { .. } => "default",
         }
@@ -70,6 +74,7 @@ impl Definition {
             Self::Schema { .. } => Some(Securable::Schema),
             Self::Database => Some(Securable::Database),
             Self::Location => Some(Securable::Location),
+            Self::Secret(_) => Some(Securable::Secret),
             Self::Role(_) | Self::Defaults { .. } => None,
         }
     }
@@ -122,6 +127,23 @@ pub fn merge(before: &[Change], changes: &[Change]) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_as_it_was() {
+        let secret = SecretDefinition { kind: "s3".into(), sealed: "AAAA".into() };
+        for definition in [
+            Definition::Schema { comment: Some("why".into()) },
+            Definition::Role(RoleDefinition { inherit: true, ..RoleDefinition::default() }),
+            Definition::Served,
+            Definition::Database,
+            Definition::Location,
+            Definition::Secret(secret),
+            Definition::Defaults { on: Securable::Relation },
+        ] {
+            let text = serde_json::to_string(&definition).expect("written");
+            assert_eq!(serde_json::from_str::<Definition>(&text).expect(&text), definition);
+        }
+    }
 
     #[test]
     fn a_transaction_has_one_change_for_each_object() {

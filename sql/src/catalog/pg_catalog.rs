@@ -58,6 +58,7 @@ fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Result<RecordBat
         "pg_constraint" => pg_constraint::fill(&mut rows, source),
         "pg_database" => pg_database::fill(&mut rows, source),
         "pg_description" => pg_description::fill(&mut rows, source),
+        "pg_shdescription" => pg_description::pg_shdescription(&mut rows, source),
         "pg_group" => roles::pg_group(&mut rows, source),
         "pg_index" => pg_index::fill(&mut rows, source),
         "pg_indexes" => pg_index::pg_indexes(&mut rows, source),

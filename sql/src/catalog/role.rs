@@ -30,7 +30,7 @@ pub struct RoleDefinition {
     /// A SCRAM verifier in PostgreSQL's form; never a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verifier: Option<String>,
-    /// Until when the password is good, as it was written.
+    /// Until when the password is good, in the form of RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<String>,
     /// The roles that it is a member of.

@@ -8,6 +8,7 @@ use super::object::{Definition, Object};
 use super::pg_catalog::objects::COMMENT;
 use super::planned_relation::PlannedRelation;
 use super::role::RoleDefinition;
+use super::secret::SecretDefinition;
 use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableDefinition, TableKind};
 
 /// All schemas and tables at one moment. Never changes.
@@ -58,7 +59,8 @@ impl CatalogSnapshot {
             objects.insert(object.oid, Arc::new(object));
         }
         let schemas = schemas(&objects, &relations, &self.served);
-        let others = objects.values().filter(|object| !object.definition.is_relation());
+        let is_found_so = |object: &&Arc<Object>| !object.definition.is_relation() && !matches!(object.definition, Definition::Schema { .. } | Definition::Defaults { .. });
+        let others = objects.values().filter(is_found_so);
         let named = others.map(|object| ((object.definition.name_space(), object.name.clone()), object.oid)).collect();
         let (database, served) = (self.database.clone(), Arc::clone(&self.served));
         Self { database, version: next_version(), schemas, stored_version, objects, relations, served, named }
@@ -94,7 +96,11 @@ impl CatalogSnapshot {
                     all.contains(&object.parent) || read.into_iter().any(|oid| all.contains(oid))
                 }
                 Definition::External(_) | Definition::Defaults { .. } => all.contains(&object.parent),
-                Definition::Schema { .. } | Definition::Role(_) | Definition::Served | Definition::Database | Definition::Location => false,
+                Definition::Schema { .. } | Definition::Role(_)
+                | Definition::Served
+                | Definition::Database
+                | Definition::Location
+                | Definition::Secret(_) => false,
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
             for oid in more {
@@ -140,6 +146,20 @@ impl CatalogSnapshot {
 
     pub(crate) fn database_rights(&self) -> Option<&Arc<Object>> {
         self.named("database", &self.database)
+    }
+
+    /// A secret that was made.
+    pub(crate) fn secret(&self, name: &str) -> Option<(&Object, &SecretDefinition)> {
+        let object = self.named("secret", name)?;
+        match &object.definition {
+            Definition::Secret(secret) => Some((object, secret)),
+            _ => None,
+        }
+    }
+
+    /// The secrets that were made.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&Object, &SecretDefinition)> {
+        self.named.range(("secret", String::new())..).take_while(|((kind, _), _)| *kind == "secret").filter_map(|((_, name), _)| self.secret(name))
     }
 
     /// Grants on locations.

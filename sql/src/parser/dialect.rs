@@ -1,11 +1,13 @@
 //! The SQL that a session speaks.
 
+mod alter_view;
 mod bounded;
 mod call;
 mod external_table;
 mod named_columns;
 mod refresh;
 mod role;
+mod secret;
 mod time_travel;
 
 use serde::{Deserialize, Serialize};

@@ -78,6 +78,7 @@ pub(super) fn parse(parser: &mut Parser) -> Option<Result<GrantStatement, Parser
     match word(&parser.peek_token().token).as_str() {
         "GRANT" | "REVOKE" => Some(change(parser, false).map(GrantStatement::Change)),
         "ALTER" if word(&second) == "DEFAULT" => Some(default(parser)),
+        "ALTER" if word(&second) == "GROUP" && ["ADD", "DROP"].contains(&word(&parser.peek_nth_token(3).token).as_str()) => Some(group(parser)),
         "REASSIGN" if word(&second) == "OWNED" => Some(reassign_owned(parser)),
         "DROP" if word(&second) == "OWNED" => Some(drop_owned(parser)),
         _ => None,
@@ -227,6 +228,18 @@ fn default(parser: &mut Parser) -> Result<GrantStatement, ParserError> {
         "GRANT" | "REVOKE" => Ok(GrantStatement::Default { roles, schemas, change: change(parser, true)? }),
         _ => parser.expected("GRANT or REVOKE", parser.peek_token()),
     }
+}
+
+/// `ALTER GROUP name ADD USER name, …`: an older way to grant a role.
+fn group(parser: &mut Parser) -> Result<GrantStatement, ParserError> {
+    expect(parser, &["ALTER", "GROUP"])?;
+    let group = parser.parse_identifier()?;
+    let grants = consume(parser, &["ADD"]) || !consume(parser, &["DROP"]);
+    expect(parser, &["USER"])?;
+    let grantees = parser.parse_comma_separated(role)?;
+    let on = GrantedOn::Roles(vec![group]);
+    let (option, privileges, all_columns, granted_by, cascade) = (false, None, vec![], None, false);
+    Ok(GrantStatement::Change(GrantChange { grants, option, privileges, all_columns, on, grantees, granted_by, cascade }))
 }
 
 fn reassign_owned(parser: &mut Parser) -> Result<GrantStatement, ParserError> {

@@ -82,6 +82,7 @@ static DEFINITIONS: &[Definition] = &[
     definition("lock_timeout", Kind::Milliseconds, "0", "Sets the maximum allowed duration of any wait for a lock."),
     definition("max_identifier_length", Kind::Fixed, "63", "Shows the maximum identifier length."),
     definition("max_index_keys", Kind::Fixed, "32", "Shows the maximum number of index keys."),
+    definition("password_encryption", Kind::OneOf(&["scram-sha-256"]), "scram-sha-256", "Chooses the algorithm for encrypting passwords."),
     definition("role", Kind::Fixed, "none", "Sets the current role."),
     definition("row_security", Kind::Bool, "on", "Enable row security."),
     definition("search_path", Kind::Text, "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
@@ -456,9 +457,10 @@ fn datafusion_default(name: &str) -> Result<String> {
 mod tests {
     use super::*;
     use crate::catalog::location::LocationRules;
+    use crate::catalog::sealing::SealingKey;
 
     fn settings() -> Settings {
-        Settings::new(&SqlConfig { version: "1".into(), warehouse: "file:///tmp/".parse().expect("a URL"), locations: LocationRules::default() }, "ada")
+        Settings::new(&SqlConfig { version: "1".into(), warehouse: "file:///tmp/".parse().expect("a URL"), locations: LocationRules::default(), sealing_key: SealingKey::in_file("/nowhere".into()) }, "ada")
     }
 
     #[test]

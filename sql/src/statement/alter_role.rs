@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{AlterRoleOperation, Ident, ResetConfig, Ro
 
 use super::command;
 use super::names::role;
-use super::roles::{FirstRoles, check_may_change_roles, check_name, check_superuser, connection_limit, text, verifier};
+use super::roles::{FirstRoles, check_may_change_roles, check_name, check_superuser, connection_limit, valid_until, verifier};
 use super::set::{literal, setting_name};
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::role::{PREDEFINED, RoleDefinition};
@@ -64,7 +64,7 @@ enum Alteration {
     BypassRls(bool),
     ConnectionLimit(Option<u32>),
     Verifier(Option<String>),
-    ValidUntil(String),
+    ValidUntil(Option<String>),
     Setting(String, Option<String>),
     NoSettings,
 }
@@ -81,7 +81,7 @@ impl Alteration {
             Self::BypassRls(is) => role.bypass_rls = *is,
             Self::ConnectionLimit(limit) => role.connection_limit = *limit,
             Self::Verifier(verifier) => role.verifier.clone_from(verifier),
-            Self::ValidUntil(time) => role.valid_until = Some(time.clone()),
+            Self::ValidUntil(time) => role.valid_until.clone_from(time),
             Self::Setting(name, Some(value)) => {
                 role.settings.insert(name.clone(), value.clone());
             }
@@ -130,7 +130,7 @@ fn option_of(session: &Session, option: &RoleOption) -> Result<Alteration> {
         RoleOption::BypassRLS(is) => Alteration::BypassRls(*is),
         RoleOption::ConnectionLimit(limit) => Alteration::ConnectionLimit(connection_limit(limit)?),
         RoleOption::Password(password) => Alteration::Verifier(verifier(session, password)?),
-        RoleOption::ValidUntil(time) => Alteration::ValidUntil(text(time)?),
+        RoleOption::ValidUntil(time) => Alteration::ValidUntil(valid_until(time)?),
     })
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
         let error = Error::UndefinedRelation { kind: "relation", name: unquoted(&alter.name) };
         if alter.if_exists {
             skipped(session, SqlState::SUCCESSFUL_COMPLETION, &error);
-            return Ok(command("ALTER TABLE"));
+            return Ok(command(tag(statement)));
         }
         return Err(error);
     };
@@ -53,11 +53,13 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
     if let [operation] = alter.operations.as_slice() {
         match operation {
             AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
-                return rename(session, table.oid, name).await;
+                rename(session, table.oid, name).await?;
+                return Ok(command(tag(statement)));
             }
             AlterTableOperation::OwnerTo { new_owner } => {
                 let role = owner(session, &snapshot, new_owner)?;
-                return give(session, table.oid, &role).await;
+                give(session, table.oid, &role).await?;
+                return Ok(command(tag(statement)));
             }
             _ => {}
         }
@@ -77,7 +79,7 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
     Ok(command("ALTER TABLE"))
 }
 
-async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<Response> {
+async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<()> {
     let [part] = name.0.as_slice() else { return Err(Error::ImproperName { name: name.to_string() }) };
     let name = part.as_ident().map_or_else(|| part.to_string(), folded);
     session
@@ -89,12 +91,21 @@ async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<R
             }
             Ok(vec![Change::alter(object, |object| object.name.clone_from(&name))])
         })
-        .await?;
-    Ok(command("ALTER TABLE"))
+        .await
+}
+
+/// The words that the statement began with: views may be altered as tables.
+fn tag(statement: &Statement) -> &'static str {
+    let mut words = statement.sql().split_whitespace().skip(1);
+    match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+        "VIEW" => "ALTER VIEW",
+        "MATERIALIZED" => "ALTER MATERIALIZED VIEW",
+        _ => "ALTER TABLE",
+    }
 }
 
 /// Makes `role` the owner of a relation.
-async fn give(session: &Arc<Session>, oid: u32, role: &str) -> Result<Response> {
+async fn give(session: &Arc<Session>, oid: u32, role: &str) -> Result<()> {
     let new_oid = session.sessions().catalog.new_oid().await?;
     session
         .change_catalog(|snapshot| {
@@ -111,8 +122,7 @@ async fn give(session: &Arc<Session>, oid: u32, role: &str) -> Result<Response> 
                 None => Change::create(new_oid, 0, &table.name, role, Definition::Served),
             }])
         })
-        .await?;
-    Ok(command("ALTER TABLE"))
+        .await
 }
 
 /// Views are texts: one that reads a column by its name would not work any more.

@@ -46,7 +46,7 @@ pub(super) async fn comment(
                 Definition::Table(table) => table.comment.clone_from(&text),
                 Definition::External(table) => table.comment.clone_from(&text),
                 Definition::Role(role) => role.comment.clone_from(&text),
-                Definition::Served | Definition::Database | Definition::Location | Definition::Defaults { .. } => {}
+                Definition::Served | Definition::Database | Definition::Location | Definition::Secret(_) | Definition::Defaults { .. } => {}
             })])
         })
         .await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{CreateRole, Ident};
 
 use super::names::{folded, role};
-use super::roles::{FirstRoles, check_may_change_roles, check_name, check_superuser, connection_limit, text, verifier};
+use super::roles::{FirstRoles, check_may_change_roles, check_name, check_superuser, connection_limit, valid_until, verifier};
 use super::{command, skipped};
 use crate::catalog::BOOTSTRAP_ROLE;
 use crate::catalog::object::{Change, Definition};
@@ -40,7 +40,7 @@ pub(super) async fn create_role(session: &Arc<Session>, create: &CreateRole) -> 
         bypass_rls: create.bypassrls.unwrap_or(false),
         connection_limit: create.connection_limit.as_ref().map(connection_limit).transpose()?.flatten(),
         verifier: create.password.as_ref().map(|password| verifier(session, password)).transpose()?.flatten(),
-        valid_until: create.valid_until.as_ref().map(text).transpose()?,
+        valid_until: create.valid_until.as_ref().map(valid_until).transpose()?.flatten(),
         member_of: groups.iter().map(|group| (group.clone(), membership(session, false))).collect(),
         settings: BTreeMap::new(),
         comment: None,

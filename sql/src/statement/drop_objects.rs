@@ -60,6 +60,7 @@ pub(super) fn described(session: &Session, snapshot: &CatalogSnapshot, object: &
         Definition::Served => format!("table {}", object.name),
         Definition::Database => format!("database {}", object.name),
         Definition::Location => format!("location {}", object.name),
+        Definition::Secret(_) => format!("secret {}", object.name),
         Definition::Defaults { .. } => format!("default privileges of objects of role {}", object.name),
         Definition::Schema { .. } => format!("schema {}", object.name),
         Definition::View(_) | Definition::Table(_) | Definition::External(_) => {

@@ -32,6 +32,7 @@ enum Target {
     Schema(u32),
     Database,
     Location(String),
+    Secret(String),
 }
 
 pub(super) async fn grant_privileges(session: &Arc<Session>, change: &GrantChange) -> Result<Response> {
@@ -100,7 +101,14 @@ fn targets(session: &Session, snapshot: &CatalogSnapshot, on: &GrantedOn) -> Res
             })
             .collect(),
         GrantedOn::Locations(locations) => locations.iter().map(|location| Ok(Target::Location(granted_location(location)?))).collect(),
-        GrantedOn::Secrets(_) => Err(Error::unsupported("GRANT ON SECRET")),
+        GrantedOn::Secrets(names) => names
+            .iter()
+            .map(|name| {
+                let name = folded(name);
+                let undefined = || Error::classified(SqlState::UNDEFINED_OBJECT, format!("secret \"{name}\" does not exist"));
+                snapshot.secret(&name).map(|_| Target::Secret(name.clone())).ok_or_else(undefined)
+            })
+            .collect(),
         GrantedOn::Roles(_) | GrantedOn::NewTables | GrantedOn::NewSchemas | GrantedOn::NewOthers => {
             Err(Error::internal("a GRANT of privileges is one of something else"))
         }
@@ -133,6 +141,12 @@ impl Target {
                 let object = snapshot.database_rights().map(AsRef::as_ref);
                 let new = || Change::create(oid, 0, &snapshot.database, BOOTSTRAP_ROLE, Definition::Database).object;
                 apply(session, rights, change, grantees, &secured_database(snapshot), &wanted, object, new)
+            }
+            Self::Secret(name) => {
+                let undefined = || Error::classified(SqlState::UNDEFINED_OBJECT, format!("secret \"{name}\" does not exist"));
+                let (object, _) = snapshot.secret(name).ok_or_else(undefined)?;
+                let wanted = wanted(change, Securable::Secret, |_| false, name)?;
+                apply(session, rights, change, grantees, &secured_object(object), &wanted, Some(object), || object.clone())
             }
             Self::Location(location) => {
                 let wanted = wanted(change, Securable::Location, |_| false, location)?;

@@ -4,17 +4,19 @@
 //! them again, and written as they are afterwards, together with rows that are new.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::{self, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins, Value,
+    self, BinaryOperator, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SelectItem,
+    SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use engine::{FILE_COLUMN, Operation, TableChanges};
 use futures::TryStreamExt;
@@ -23,10 +25,12 @@ use udfs::postgres::ROW_ID;
 use super::insert::parsed_expression;
 use super::modify::{ATTEMPTS_MAX, Modification, Written, first_texts, query_of, refuse_volatile, replaced, select_of, skeleton, typed};
 use super::names::folded;
+use crate::catalog::TableDefinition;
 use crate::error::{Error, Result};
 use crate::planner::assign::{as_table, flag_column, identifier, new_column, with_new_values};
 use crate::planner::build::{aliased, ident, null, number};
-use crate::planner::{self, TARGET};
+use crate::planner::{self, PlannedQuery, TARGET};
+use crate::response::Response;
 use crate::session::tables::pin_tables;
 use crate::sql_state::SqlState;
 
@@ -49,6 +53,16 @@ pub(super) struct Joined {
     pub(super) inserts: Vec<InsertClause>,
     /// In a MERGE a row that several others change is an error; else one of them does.
     pub(super) operation: Operation,
+    /// What RETURNING gives of rows that change, which may name columns of the other rows.
+    pub(super) returning: Option<Vec<SelectItem>>,
+}
+
+/// What was done.
+pub(super) struct Done {
+    /// Rows that were changed, deleted or inserted.
+    pub(super) rows: u64,
+    /// What RETURNING gives.
+    pub(super) returned: Option<Response>,
 }
 
 /// For rows of the table.
@@ -105,13 +119,29 @@ impl Joined {
         Ok(types)
     }
 
-    /// Makes the changes, again if others are faster. Gives how many rows were changed, deleted or inserted.
+    /// What RETURNING gives, as a client is told; `types` are those of the parameters so far.
+    pub(super) async fn described(&self, modification: &Modification, types: &[Option<DataType>]) -> Result<Option<PlannedQuery>> {
+        let Some(items) = &self.returning else { return Ok(None) };
+        if self.may_differ() {
+            return Err(Error::unsupported("RETURNING of an UPDATE with a LIMIT in FROM"));
+        }
+        let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
+        let mut query = self.join_query("1")?;
+        select_of(&mut query)?.projection.clone_from(&self.without_marker(modification, items)?);
+        let planned = modification.plan_part(table, query, types).await?;
+        // What the values are made of afterwards.
+        self.returned_items(modification)?;
+        Ok(Some(planned))
+    }
+
+    /// Makes the changes, again if others are faster. RETURNING gives rows as `promised`.
     pub(super) async fn execute(
         &self,
         modification: impl Fn() -> Result<Modification>,
         types: &[Option<DataType>],
         parameters: &[ScalarValue],
-    ) -> Result<u64> {
+        promised: Option<&SchemaRef>,
+    ) -> Result<Done> {
         for _ in 0..ATTEMPTS_MAX {
             let modification = modification()?;
             let _pinned = pin_tables();
@@ -129,6 +159,14 @@ impl Joined {
             let paths: HashSet<String> = touched.iter().map(|file| file.path.clone()).collect();
             let mut rows: i64 = touched.iter().map(|file| file.changed).sum();
             let mut changes = TableChanges { operation: self.operation, ..TableChanges::default() };
+            let mut returned = None;
+            if let Some(promised) = promised.filter(|_| self.returning.is_some()) {
+                let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
+                let query = self.returning_query(&modification)?;
+                let rows = modification.plan_part(table, query, types).await?;
+                let rows = self.once(&modification, rows.logical, types).await?;
+                returned = Some(modification.collected(bind(&of_types(rows, promised)?)?, promised, "UPDATE").await?);
+            }
             if !paths.is_empty() {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
                 let joined = modification.plan_part(table, self.changed_query(&modification)?, types).await?;
@@ -148,10 +186,123 @@ impl Joined {
                 changes.added.extend(written.files);
             }
             if modification.apply(&contents, changes).await? {
-                return Ok(u64::try_from(rows).unwrap_or_default());
+                return Ok(Done { rows: u64::try_from(rows).unwrap_or_default(), returned });
             }
         }
         Err(Error::SerializationFailure)
+    }
+
+    /// Like [`Joined::changed_query`], with what RETURNING gives of each row of the join.
+    fn returning_query(&self, modification: &Modification) -> Result<ast::Statement> {
+        let mut query = self.changed_query(modification)?;
+        let items = self.returned_items(modification)?;
+        let select = select_of(&mut query)?;
+        select.projection.extend(items.into_iter().enumerate().map(|(index, item)| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => aliased(expr, &returned_column(index)),
+            // Of other rows: these have names of their own, by which nothing looks for them.
+            item => item,
+        }));
+        Ok(query)
+    }
+
+    /// What RETURNING gives of the rows of a plan of [`Joined::returning_query`], each row of the table once: the same as
+    /// those that [`Joined::left`] leaves.
+    async fn once(&self, modification: &Modification, joined: LogicalPlan, types: &[Option<DataType>]) -> Result<LogicalPlan> {
+        let own = modification.target.definition.columns.fields().len() + 3 + 2 * self.changed_columns().len();
+        let names = (own..joined.schema().fields().len()).map(|index| returned_column(index - own));
+        let names: Vec<String> = names.collect();
+        let schema = Arc::clone(joined.schema());
+        let columns = schema.iter().enumerate().map(|(index, (qualifier, field))| {
+            let column = logical_expr::Expr::Column(Column::from((qualifier, field)));
+            match index.checked_sub(own) {
+                Some(index) => column.alias(&names[index]),
+                None => column,
+            }
+        });
+        let columns: Vec<logical_expr::Expr> = columns.collect();
+        let joined = LogicalPlanBuilder::from(joined).project(columns)?.build()?;
+        let (row, action, target) = (identifier(ROW), identifier(ACTION), identifier(TARGET));
+        let list: Vec<String> = names.iter().map(|name| identifier(name)).collect();
+        let query = skeleton(&format!(
+            "SELECT {} FROM (SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {}) AS \"\u{1}n\" FROM {target})
+             AS \"\u{1}numbered\" WHERE \"\u{1}n\" = 1 AND {action} IS TRUE",
+            list.join(", "),
+            self.preference(),
+        ))?;
+        Ok(modification.plan_part(as_table(joined), query, types).await?.logical)
+    }
+
+    /// Which of the rows of the join that are for one row of the table is taken. Those with the same new values are equal.
+    fn preference(&self) -> String {
+        let first = format!("{} DESC", identifier(ACTION));
+        let new = self.changed_columns().into_iter().filter(|_| self.returning.is_some()).map(|index| identifier(&new_column(index)));
+        [first].into_iter().chain(new).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The items of RETURNING over the join, with the new values in the place of columns of the table.
+    fn returned_items(&self, modification: &Modification) -> Result<Vec<SelectItem>> {
+        let target = &modification.target;
+        let alias = folded(&self.alias);
+        let mut values: BTreeMap<String, Expr> = BTreeMap::new();
+        for clause in &self.clauses {
+            let Action::Update(new) = &clause.action else { continue };
+            for (index, value) in new {
+                let value = match target.column_type(*index, &modification.snapshot) {
+                    Some(data_type) => Expr::Cast {
+                        kind: ast::CastKind::Cast,
+                        expr: Box::new(Expr::Nested(Box::new(value.clone()))),
+                        data_type,
+                        array: false,
+                        format: None,
+                    },
+                    None => value.clone(),
+                };
+                values.insert(target.definition.columns.field(*index).name().clone(), value);
+            }
+        }
+        for (column, expression) in &target.definition.generated {
+            if let Some(mut expression) = parsed_expression(expression) {
+                substitute(&mut expression, &alias, &target.definition, &values)?;
+                values.insert(column.clone(), expression);
+            }
+        }
+        let mut items = self.without_marker(modification, self.returning.as_deref().unwrap_or_default())?;
+        for item in &mut items {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                substitute(expr, &alias, &target.definition, &values)?;
+            }
+        }
+        Ok(items)
+    }
+
+    /// `items` with their wildcards for the table written out, so that the columns that this module adds are none of them.
+    fn without_marker(&self, modification: &Modification, items: &[SelectItem]) -> Result<Vec<SelectItem>> {
+        let alias = folded(&self.alias);
+        let own = || {
+            let column = |field: &Arc<Field>| {
+                SelectItem::UnnamedExpr(Expr::CompoundIdentifier(vec![ident(&alias), ident(field.name())]))
+            };
+            modification.target.definition.columns.fields().iter().map(column).collect::<Vec<_>>()
+        };
+        let mut all = vec![];
+        for item in items {
+            match item {
+                SelectItem::Wildcard(_) => {
+                    all.extend(own());
+                    for relation in relations(&self.source)? {
+                        let kind = SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(relation));
+                        all.push(SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default()));
+                    }
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _)
+                    if matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|ident| folded(ident) == alias)) =>
+                {
+                    all.extend(own());
+                }
+                item => all.push(item.clone()),
+            }
+        }
+        Ok(all)
     }
 
     /// Whether the other rows may not be the same when they are asked for again: which rows a LIMIT leaves is nobody's promise.
@@ -215,11 +366,12 @@ impl Joined {
         is_repeated: bool,
         types: &[Option<DataType>],
     ) -> Result<LogicalPlan> {
-        let (row, action, gone, target) = (identifier(ROW), identifier(ACTION), identifier(GONE), identifier(TARGET));
+        let (row, gone, target) = (identifier(ROW), identifier(GONE), identifier(TARGET));
         let query = match is_repeated {
             true => format!(
-                "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {action} DESC) AS \"\u{1}n\" FROM {target})
-                 AS \"\u{1}numbered\" WHERE \"\u{1}n\" = 1 AND {gone} IS NOT TRUE"
+                "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {row} ORDER BY {}) AS \"\u{1}n\" FROM {target})
+                 AS \"\u{1}numbered\" WHERE \"\u{1}n\" = 1 AND {gone} IS NOT TRUE",
+                self.preference()
             ),
             false => format!("SELECT * FROM {target} WHERE {gone} IS NOT TRUE"),
         };
@@ -326,6 +478,75 @@ async fn touched(modification: &Modification, actions: LogicalPlan, types: &[Opt
     }
     touched.retain(|file| file.changed > 0);
     Ok(touched)
+}
+
+/// `rows` with the types that a client was told.
+fn of_types(rows: LogicalPlan, promised: &SchemaRef) -> Result<LogicalPlan> {
+    let schema = Arc::clone(rows.schema());
+    let columns = schema.iter().zip(promised.fields()).map(|((qualifier, field), promised)| {
+        let column = logical_expr::Expr::Column(Column::from((qualifier, field)));
+        Ok(column.cast_to(promised.data_type(), &schema)?.alias(field.name()))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
+}
+
+fn returned_column(index: usize) -> String {
+    format!("\u{1}returned {index}")
+}
+
+/// What the relations of FROM are called.
+fn relations(from: &TableWithJoins) -> Result<Vec<Ident>> {
+    let mut names = vec![];
+    for factor in [&from.relation].into_iter().chain(from.joins.iter().map(|join| &join.relation)) {
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, alias: None } => names.extend(relations(table_with_joins)?),
+            TableFactor::Table { name, alias: None, .. } => names.extend(name.0.last().and_then(|part| part.as_ident()).cloned()),
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::NestedJoin { alias: Some(alias), .. } => names.push(alias.name.clone()),
+            _ => return Err(Error::unsupported("RETURNING * of this UPDATE")),
+        }
+    }
+    Ok(names)
+}
+
+/// Puts `values` in the place of the columns of the table `alias`.
+fn substitute(expr: &mut Expr, alias: &str, definition: &TableDefinition, values: &BTreeMap<String, Expr>) -> Result<()> {
+    struct Substitute<'a> {
+        alias: &'a str,
+        definition: &'a TableDefinition,
+        values: &'a BTreeMap<String, Expr>,
+    }
+    impl VisitorMut for Substitute<'_> {
+        type Break = Error;
+
+        fn pre_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<Error> {
+            // A name in it can be one of its own.
+            ControlFlow::Break(Error::unsupported("a subquery in RETURNING of an UPDATE with FROM"))
+        }
+
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+            let name = match expr {
+                Expr::Identifier(name) => folded(name),
+                Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                    [relation, name] if folded(relation) == self.alias => folded(name),
+                    _ => return ControlFlow::Continue(()),
+                },
+                _ => return ControlFlow::Continue(()),
+            };
+            if self.definition.columns.index_of(&name).is_ok()
+                && let Some(value) = self.values.get(&name)
+            {
+                *expr = Expr::Nested(Box::new(value.clone()));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    match VisitMut::visit(expr, &mut Substitute { alias, definition, values }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
 }
 
 fn case(conditions: Vec<CaseWhen>, otherwise: Option<Expr>) -> Expr {

@@ -44,8 +44,8 @@ pub(super) async fn execute(
     let first = modification()?;
     let joined = joined(&first, merge)?;
     check_rights(&first, &joined, prepared.parameter_types()).await?;
-    let rows = joined.execute(modification, prepared.parameter_types(), parameters).await?;
-    Ok(Response::Command { tag: "MERGE".into(), rows: Some(rows) })
+    let done = joined.execute(modification, prepared.parameter_types(), parameters, None).await?;
+    Ok(Response::Command { tag: "MERGE".into(), rows: Some(done.rows) })
 }
 
 fn modification(session: &Arc<Session>, statement: &Statement, merge: &Merge) -> Result<Modification> {
@@ -107,7 +107,7 @@ fn joined(modification: &Modification, merge: &Merge) -> Result<Joined> {
         }
     }
     let source = TableWithJoins { relation: merge.source.clone(), joins: vec![] };
-    Ok(Joined { alias, source, on: merge.on.as_ref().clone(), clauses, inserts, operation: Operation::Merge })
+    Ok(Joined { alias, source, on: merge.on.as_ref().clone(), clauses, inserts, operation: Operation::Merge, returning: None })
 }
 
 fn values(target: &Target, insert: &MergeInsertExpr) -> Result<BTreeMap<usize, Expr>> {

@@ -385,7 +385,12 @@ impl Modification {
         command: &'static str,
     ) -> Result<Response> {
         let planned = self.plan_returning(items, alias, rows, condition, types).await?;
-        let routed = self.place(planner::bind(&planned.logical, types, parameters)?).await?;
+        self.collected(planner::bind(&planned.logical, types, parameters)?, promised, command).await
+    }
+
+    /// All rows of a plan, in memory.
+    pub(super) async fn collected(&self, plan: LogicalPlan, promised: &SchemaRef, command: &'static str) -> Result<Response> {
+        let routed = self.place(plan).await?;
         let mut rows = select::rows_of(&self.session, self.statement.sql(), routed, promised, command)?;
         let held = MemoryConsumer::new("rows of RETURNING").register(&self.session.sessions().engine.runtime_env().memory_pool);
         let mut batches = vec![];

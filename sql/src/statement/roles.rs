@@ -1,5 +1,7 @@
 //! What statements about roles have in common.
 
+use arrow::compute::kernels::cast_utils::string_to_datetime;
+use chrono::Utc;
 use datafusion::sql::sqlparser::ast::{self, Expr, Password, Value};
 use postgres_protocol::password::scram_sha_256;
 
@@ -117,6 +119,17 @@ pub(super) fn text(expr: &Expr) -> Result<String> {
         },
         other => Err(Error::unsupported(format!("the value {other} of a role"))),
     }
+}
+
+/// `VALID UNTIL`, as it is kept; `infinity` is none.
+pub(super) fn valid_until(expr: &Expr) -> Result<Option<String>> {
+    let text = text(expr)?;
+    if text.eq_ignore_ascii_case("infinity") {
+        return Ok(None);
+    }
+    let invalid = |_| Error::classified(SqlState::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type timestamp with time zone: \"{text}\""));
+    let time = string_to_datetime(&Utc, &text).map_err(invalid)?;
+    Ok(Some(time.to_rfc3339()))
 }
 
 /// `CONNECTION LIMIT`; -1 is none.

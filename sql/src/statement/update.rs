@@ -51,8 +51,12 @@ pub(super) async fn prepare(
     let (modification, alias) = modification(session, statement, update)?;
     check_rights(&modification, update, &alias, declared).await?;
     if let Some(joined) = joined(&modification, update, &alias)? {
-        let parameter_types = joined.check(&modification, declared).await?;
-        return Ok(PreparedStatement::new(Prepared { statement: statement.clone(), parameter_types, plan: None, schema: None, origins: vec![] }));
+        let mut parameter_types = joined.check(&modification, declared).await?;
+        let (mut schema, mut origins) = (None, vec![]);
+        if let Some(returned) = joined.described(&modification, &parameter_types).await? {
+            (parameter_types, schema, origins) = (returned.parameter_types, Some(returned.schema), returned.origins);
+        }
+        return Ok(PreparedStatement::new(Prepared { statement: statement.clone(), parameter_types, plan: None, schema, origins }));
     }
     let scan = modification.contents().await?.scan(&modification.target.definition)?;
     let target: Arc<dyn TableProvider> = Arc::new(scan);
@@ -80,8 +84,8 @@ pub(super) async fn execute(
     check_rights(&first, update, &alias, prepared.parameter_types()).await?;
     if let Some(joined) = joined(&first, update, &alias)? {
         let again = || modification(session, prepared.statement(), update).map(|(modification, _)| modification);
-        let rows = joined.execute(again, prepared.parameter_types(), parameters).await?;
-        return Ok(Response::Command { tag: "UPDATE".into(), rows: Some(rows) });
+        let done = joined.execute(again, prepared.parameter_types(), parameters, prepared.schema()).await?;
+        return Ok(done.returned.unwrap_or(Response::Command { tag: "UPDATE".into(), rows: Some(done.rows) }));
     }
     for _ in 0..ATTEMPTS_MAX {
         let _pinned = pin_tables();
@@ -155,9 +159,6 @@ async fn check_rights(modification: &Modification, update: &Update, alias: &Iden
 /// The rows that the statement takes from other tables, if it does.
 fn joined(modification: &Modification, update: &Update, alias: &Ident) -> Result<Option<Joined>> {
     let Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) = &update.from else { return Ok(None) };
-    if update.returning.is_some() {
-        return Err(Error::unsupported("UPDATE … FROM … RETURNING"));
-    }
     let Some((first, others)) = from.split_first() else { return Ok(None) };
     let mut source = first.clone();
     for other in others {
@@ -170,7 +171,7 @@ fn joined(modification: &Modification, update: &Update, alias: &Ident) -> Result
     let on = update.selection.clone().unwrap_or_else(|| Expr::Value(ast::Value::Boolean(true).into()));
     let action = Action::Update(assignments(modification, &update.assignments)?);
     let clauses = vec![Clause { is_matched: true, condition: None, action }];
-    Ok(Some(Joined { alias: alias.clone(), source, on, clauses, inserts: vec![], operation: Operation::Update }))
+    Ok(Some(Joined { alias: alias.clone(), source, on, clauses, inserts: vec![], operation: Operation::Update, returning: update.returning.clone() }))
 }
 
 /// The rows of the table, all or only those that change, with their new values beside the old ones.

@@ -8,12 +8,13 @@ use udfs::postgres::row_function::{Parameter, RowFunction};
 use udfs::postgres::value::Value;
 
 use super::{Info, oid_of, with_source};
-use crate::catalog::pg_catalog::pg_description::{PG_CLASS, comments};
+use crate::catalog::pg_catalog::pg_description::{PG_CLASS, comments, role_comments};
 use crate::catalog::pg_catalog::{PG_CATALOG, data};
 
 pub(super) fn functions(info: &Info) -> Vec<ScalarUDF> {
     let objects = Arc::clone(info);
     let columns = Arc::clone(info);
+    let roles = Arc::clone(info);
     vec![
         // Without the second argument, an object of any kind.
         RowFunction::new("obj_description", &[Parameter::Oid, Parameter::Text], DataType::Utf8, move |call| {
@@ -29,8 +30,16 @@ pub(super) fn functions(info: &Info) -> Vec<ScalarUDF> {
         })
         .stable()
         .build(),
-        // Databases, roles and tablespaces have no comments.
-        RowFunction::new("shobj_description", &[Parameter::Oid, Parameter::Text], DataType::Utf8, |_| Ok(Value::Null)).stable().build(),
+        // Databases and tablespaces have no comments.
+        RowFunction::new("shobj_description", &[Parameter::Oid, Parameter::Text], DataType::Utf8, move |call| {
+            let (role, is_role) = (oid_of(call.arg(0)), call.arg(1).as_text() == Some("pg_authid"));
+            Ok(with_source(&roles, |source| {
+                let found = role_comments(source).into_iter().find(|(oid, _)| is_role && Some(*oid) == role);
+                found.map_or(Value::Null, |(_, text)| text)
+            }))
+        })
+        .stable()
+        .build(),
     ]
 }
 

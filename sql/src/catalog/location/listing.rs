@@ -15,6 +15,7 @@ use super::error;
 use super::files::local_path_of;
 use super::rules::LocationRules;
 use crate::error::{Error, Result};
+use crate::sql_state::SqlState;
 
 /// A table below a URL, unopened.
 pub(super) enum Listed {
@@ -60,7 +61,8 @@ pub(super) fn store_error(location: &str, e: object_store::Error) -> Error {
     match e {
         object_store::Error::NotFound { .. } => error(location, "does not exist"),
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            error(location, format!("may not be read with these credentials: {e}"))
+            let message = format!("{location}: may not be read with these credentials: {e}");
+            Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, message)
         }
         e => error(location, format!("cannot be listed: {e}")),
     }

@@ -32,6 +32,8 @@ pub struct LocationRules {
 struct GrantedUrls {
     readable: Vec<Url>,
     writable: Vec<Url>,
+    /// Names of secrets: whatever they open.
+    secrets: Vec<String>,
 }
 
 impl LocationRules {
@@ -71,7 +73,9 @@ impl LocationRules {
             },
             false => {
                 let urls = |locations: &[String]| locations.iter().filter_map(|location| Url::parse(location).ok()).collect();
-                let urls = GrantedUrls { readable: urls(&readable), writable: urls(&writable) };
+                let secrets = rights.snapshot.secrets().filter(|(object, _)| rights.may(&secured_object(object), Privilege::Usage));
+                let secrets = secrets.map(|(object, _)| object.name.clone()).collect();
+                let urls = GrantedUrls { readable: urls(&readable), writable: urls(&writable), secrets };
                 // What the server was told is not this role's.
                 Self { paths: readable_paths, exports: writable_paths, urls: Some(urls), ..self.clone() }
             }
@@ -119,14 +123,24 @@ impl LocationRules {
         let url = Url::parse(location).map_err(|error| super::error(location, format!("is not a URL: {error}")))?;
         if let Some(urls) = &self.urls
             && !granted(urls).iter().any(|granted| is_below(granted, &url))
+            && !engine::secret_of(&url).is_some_and(|secret| urls.secrets.iter().any(|known| known == secret))
         {
-            return Err(denied(&shown(&url), "It takes GRANT READ ON LOCATION, or WRITE, for what it is below."));
+            return Err(denied(&shown(&url), "It takes GRANT READ ON LOCATION, or WRITE, for what it is below, or GRANT USAGE ON SECRET."));
         }
         match url.scheme() {
             "http" | "https" if !self.private_hosts && !is_public(&url).await => {
                 Err(denied(&shown(&url), "Its host is not a public one. Start the server with --allow-private-urls."))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Fails for the URL of a store that a statement gives, if its host is none that statements may name.
+    pub(crate) async fn check_endpoint(&self, endpoint: &str) -> Result<()> {
+        let url = Url::parse(endpoint).map_err(|error| super::error(endpoint, format!("is not a URL: {error}")))?;
+        match self.private_hosts || is_public(&url).await {
+            true => Ok(()),
+            false => Err(denied(&shown(&url), "Its host is not a public one. Start the server with --allow-private-urls.")),
         }
     }
 

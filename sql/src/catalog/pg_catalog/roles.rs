@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
 use udfs::postgres::value::Value;
 
 use super::{Rows, Source, data, oids};
@@ -91,6 +92,11 @@ fn settings(role: &Role) -> Value {
     }
 }
 
+fn valid_until(role: &Role) -> Value {
+    let time = role.definition.valid_until.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+    time.map_or(Value::Null, |time| Value::Timestamp(time.timestamp_micros()))
+}
+
 fn attributes(role: &Role) -> Vec<(&'static str, Value)> {
     let definition = &role.definition;
     let limit = definition.connection_limit.map_or(-1, i64::from);
@@ -105,6 +111,7 @@ fn attributes(role: &Role) -> Vec<(&'static str, Value)> {
         ("rolreplication", definition.replication.into()),
         ("rolconnlimit", Value::Int(limit)),
         ("rolbypassrls", definition.bypass_rls.into()),
+        ("rolvaliduntil", valid_until(role)),
     ]
 }
 
@@ -134,6 +141,7 @@ fn user(role: &Role) -> Vec<(&'static str, Value)> {
         ("usesuper", role.definition.superuser.into()),
         ("userepl", role.definition.replication.into()),
         ("usebypassrls", role.definition.bypass_rls.into()),
+        ("valuntil", valid_until(role)),
     ]
 }
 

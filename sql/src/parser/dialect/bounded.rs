@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
-use super::{external_table, named_columns, refresh, role, time_travel};
+use super::{alter_view, external_table, named_columns, refresh, role, secret, time_travel};
 
 /// The parser tries some constructs in two ways and starts again where the first fails, which nested takes exponential
 /// time: `f(f(f(…)))` at a depth of forty would never end. A text that needs more steps than this is too complex.
@@ -77,7 +77,7 @@ impl Dialect for BoundedPostgres {
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
         let external_table = external_table::parse(parser);
-        external_table.or_else(|| named_columns::parse(parser)).or_else(|| time_travel::parse(parser)).or_else(|| refresh::parse(parser)).or_else(|| role::parse(parser))
+        external_table.or_else(|| named_columns::parse(parser)).or_else(|| time_travel::parse(parser)).or_else(|| refresh::parse(parser)).or_else(|| role::parse(parser)).or_else(|| secret::parse(parser)).or_else(|| alter_view::parse(parser))
     }
 
     fn supports_table_versioning(&self) -> bool {
