@@ -67,7 +67,7 @@ pub use interrupt::Interrupt;
 pub use large_limits::spill_large_limits;
 pub use memory::{BATCH_ROWS, SpillingPool, fit_to_memory, naming_consumers, sweep_directory};
 pub use crate::metrics::bytes_spilled;
-pub use object_store::{MadeSecret, ObjectStores, Secrets, check_url, secret_of};
+pub use object_store::{MadeSecret, ObjectStores, Secrets, check_url, is_secret_name, secret_of};
 pub use remote_cluster::RemoteCluster;
 pub use repeat::INPUT_LOST;
 pub use router::Route;

@@ -18,7 +18,7 @@ use parking_lot::RwLock;
 use url::Url;
 
 pub use client::{check_url, secret_of};
-pub use secrets::{MadeSecret, Secrets};
+pub use secrets::{MadeSecret, Secrets, is_secret_name};
 
 use local_files::LocalFiles;
 use parts::Parts;

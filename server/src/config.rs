@@ -111,7 +111,7 @@ impl ServeOptions {
             postgres: self.postgres.into_config(listen),
             flight: self.flight.into_config(listen),
             web: self.web.into_config(listen),
-            engine: self.engine.into_settings(&self.data_dir),
+            engine: self.engine.into_settings(&self.data_dir, self.catalog.is_some()),
             data_dir: self.data_dir,
             catalog: self.catalog,
             warehouse: self.warehouse,

@@ -92,15 +92,20 @@ pub(crate) async fn open(
         let wrong = |error: std::io::Error| Error::ExportDir { place: directory.display().to_string(), reason: error.to_string() };
         std::fs::create_dir_all(directory).map_err(wrong)?;
     }
-    let sealing_key = SealingKey::in_file(settings.secret_key.clone());
+    let sealing_key = match settings.shares_secrets {
+        true => SealingKey::shared(settings.secret_key.clone()),
+        false => SealingKey::in_file(settings.secret_key.clone()),
+    };
     sealing_key.check().map_err(Error::SecretKey)?;
     let mut own_paths = own(data_dir, &warehouse);
     own_paths.push(settings.secret_key.clone());
+    own_paths.extend(settings.secrets_file.clone());
     let tables = open_locations(&engine, locations, &own_paths).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
     tokio::spawn(watch(Arc::downgrade(&catalog)));
     let rules = LocationRules::new(locations, settings.export_dir.as_slice(), &own_paths, settings.private_urls);
+    let rules = rules.with_secrets(engine.object_stores().secrets().clone());
     let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules, sealing_key };
     Ok(Sessions::new(config, engine, catalog))
 }

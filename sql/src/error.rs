@@ -76,6 +76,9 @@ pub enum Error {
     #[error("role \"{name}\" does not exist")]
     UndefinedRole { name: String },
 
+    #[error("secret \"{name}\" does not exist")]
+    UndefinedSecret { name: String },
+
     #[error("improper qualified name (too many dotted names): {name}")]
     ImproperName { name: String },
 
@@ -112,7 +115,7 @@ pub enum Error {
     #[error("infinite recursion detected in rules for relation \"{name}\"")]
     RecursiveView { name: String },
 
-    #[error("view \"{name}\" has more columns than its query has now")]
+    #[error("the columns of view \"{name}\" are not those of its query any more")]
     OutdatedView { name: String },
 
     #[error("schema \"{name}\" already exists")]
@@ -240,7 +243,7 @@ impl Error {
             Self::ChangedView { .. } => SqlState::INVALID_TABLE_DEFINITION,
             Self::RecursiveView { .. } => SqlState::INVALID_OBJECT_DEFINITION,
             Self::OutdatedView { .. } => SqlState::UNDEFINED_COLUMN,
-            Self::UndefinedRole { .. } => SqlState::UNDEFINED_OBJECT,
+            Self::UndefinedRole { .. } | Self::UndefinedSecret { .. } => SqlState::UNDEFINED_OBJECT,
             Self::ImproperName { .. } => SqlState::SYNTAX_ERROR,
             Self::DuplicateSchema { .. } => SqlState::DUPLICATE_SCHEMA,
             Self::ReservedSchemaName { .. } => SqlState::RESERVED_NAME,

@@ -44,8 +44,12 @@ impl Statement {
 
     /// The same for people: without a password.
     pub(crate) fn shown(&self) -> Cow<'_, str> {
+        let mut within = self.ast.as_deref();
+        while let Some(ast::Statement::Explain { statement, .. }) = within {
+            within = Some(statement);
+        }
         let holds_one = matches!(
-            self.ast.as_deref(),
+            within,
             Some(ast::Statement::CreateRole(_) | ast::Statement::AlterRole { .. } | ast::Statement::CreateSecret { .. } | ast::Statement::Prepare { .. })
         );
         let sql = self.sql();
@@ -238,6 +242,7 @@ mod tests {
     fn passwords_are_not_shown() {
         let shown = |sql: &str| parse(sql, Dialect::Postgres).expect("valid")[0].shown().into_owned();
         assert_eq!(shown("ALTER USER ann Password 'x' LOGIN"), "ALTER USER ann …");
+        assert_eq!(shown("explain create user ann password 'x'"), "explain create user ann …");
         assert_eq!(shown("select password from t"), "select password from t");
     }
 

@@ -43,6 +43,7 @@ use crate::parser::{Dialect, Statement};
 use crate::privileges::Rights;
 use crate::session::Session;
 use crate::session::prepared::ColumnOrigin;
+use crate::session::scope::StatementScope;
 use crate::session::tables::TableContents;
 use crate::session::temporary::TEMPORARY_SCHEMA;
 
@@ -77,7 +78,15 @@ pub(crate) struct PlannedQuery {
 
 /// A state for planning a statement of this session against `snapshot`, to be run in this process.
 pub(crate) fn session_state(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> SessionState {
-    session.sessions().engine.local_state(catalogs(session, snapshot), |config| configure(config, session, snapshot))
+    started(session.sessions().engine.local_state(catalogs(session, snapshot), |config| configure(config, session, snapshot)))
+}
+
+/// The state as one in which time stands still while a statement runs, however many queries it is made of.
+fn started(mut state: SessionState) -> SessionState {
+    if let Some(scope) = StatementScope::current() {
+        state.execution_props_mut().query_execution_start_time = Some(scope.started());
+    }
+    state
 }
 
 /// The same with other schemas to look names up in than the session's.
@@ -92,7 +101,7 @@ fn session_state_in(session: &Session, snapshot: &Arc<CatalogSnapshot>, search_p
 /// The same for physical plans of the cluster.
 pub(crate) async fn cluster_state(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> SessionState {
     let engine = &session.sessions().engine;
-    engine.cluster_state(catalogs(session, snapshot), |config| configure(config, session, snapshot)).await
+    started(engine.cluster_state(catalogs(session, snapshot), |config| configure(config, session, snapshot)).await)
 }
 
 fn catalogs(session: &Session, snapshot: &Arc<CatalogSnapshot>) -> Arc<dyn CatalogProviderList> {

@@ -28,8 +28,9 @@ pub(crate) struct Rights<'a> {
 #[derive(Clone)]
 pub(crate) struct Secured<'a> {
     pub(crate) kind: Securable,
-    /// For messages: `table orders`.
-    pub(crate) described: String,
+    /// For messages: `table`, `orders`.
+    what: &'static str,
+    name: &'a str,
     pub(crate) owner: Cow<'a, str>,
     grants: Option<&'a Grants>,
     /// In the place of those of `grants`.
@@ -74,7 +75,7 @@ impl<'a> Rights<'a> {
 
     /// Those of the role that a session is in.
     pub(crate) fn in_session(session: &Session, snapshot: &'a CatalogSnapshot) -> Self {
-        Self::of(snapshot, &session.role())
+        session.rights_of(snapshot, &session.role())
     }
 
     pub(crate) fn is_superuser(&self) -> bool {
@@ -106,9 +107,20 @@ impl<'a> Rights<'a> {
         })
     }
 
+    fn is_granted(&self, object: &Secured<'_>, privilege: Privilege) -> bool {
+        match object.has_list() {
+            true => self.has(&object.list(), privilege),
+            // As in the list that there would be.
+            false => {
+                let is_owner = self.roles.contains(object.owner.as_ref()) && object.kind.privileges().contains(&privilege);
+                is_owner || grants::of_everybody(object.kind, object.is_public_schema).contains(&privilege)
+            }
+        }
+    }
+
     /// Whether it may do this to an object.
     pub(crate) fn may(&self, object: &Secured<'_>, privilege: Privilege) -> bool {
-        if self.is_superuser || object.is_temporary || self.has(&object.list(), privilege) {
+        if self.is_superuser || object.is_temporary || self.is_granted(object, privilege) {
             return true;
         }
         let of_all = |role: &str| self.roles.contains(role);
@@ -149,8 +161,13 @@ impl<'a> Rights<'a> {
     pub(crate) fn check_owner(&self, object: &Secured<'_>) -> Result<()> {
         match self.owns(object) {
             true => Ok(()),
-            false => Err(Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, format!("must be owner of {}", object.described))),
+            false => Err(Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, format!("must be owner of {} {}", object.what, object.name))),
         }
+    }
+
+    /// Whether it may know of a relation or schema: its owner, and who may do something with it.
+    pub(crate) fn sees(&self, object: &Secured<'_>) -> bool {
+        self.owns(object) || object.kind.privileges().iter().any(|privilege| self.may_some_column(object, *privilege))
     }
 
     /// Fails where nothing may be looked up.
@@ -184,7 +201,11 @@ impl<'a> Secured<'a> {
     /// What is to be granted on objects that `owner` makes.
     pub(crate) fn of_list(kind: Securable, owner: &'a str, list: &'a [Grant]) -> Self {
         let (owner, list) = (owner.into(), Some(list));
-        Self { kind, described: String::new(), owner, grants: None, list, is_public_schema: false, is_temporary: false }
+        Self { kind, what: "", name: "", owner, grants: None, list, is_public_schema: false, is_temporary: false }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.name
     }
 
     pub(crate) fn is_public_schema(&self) -> bool {
@@ -201,7 +222,7 @@ impl<'a> Secured<'a> {
 
     /// Whether anything was said of the object.
     pub(crate) fn has_list(&self) -> bool {
-        self.grants.is_some_and(|grants| grants.object.is_some())
+        self.list.is_some() || self.grants.is_some_and(|grants| grants.object.is_some())
     }
 
     pub(crate) fn column_list(&self, column: &str) -> Option<&[Grant]> {
@@ -211,7 +232,7 @@ impl<'a> Secured<'a> {
 
 /// The error of somebody who may not do what it takes.
 pub(crate) fn denied(object: &Secured<'_>) -> Error {
-    Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for {}", object.described))
+    Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for {} {}", object.what, object.name))
 }
 
 pub(crate) fn secured_relation<'a>(snapshot: &'a CatalogSnapshot, schema: &'a Schema, table: &'a Table) -> Secured<'a> {
@@ -222,7 +243,8 @@ pub(crate) fn secured_relation<'a>(snapshot: &'a CatalogSnapshot, schema: &'a Sc
     };
     Secured {
         kind: Securable::Relation,
-        described: format!("{kind} {}", table.name),
+        what: kind,
+        name: &table.name,
         owner: snapshot.owner_of(schema, table).into(),
         grants: snapshot.rights_of(table).map(|object| &object.grants),
         list: None,
@@ -234,7 +256,8 @@ pub(crate) fn secured_relation<'a>(snapshot: &'a CatalogSnapshot, schema: &'a Sc
 pub(crate) fn secured_schema<'a>(snapshot: &'a CatalogSnapshot, schema: &'a Schema) -> Secured<'a> {
     Secured {
         kind: Securable::Schema,
-        described: format!("schema {}", schema.name),
+        what: "schema",
+        name: &schema.name,
         owner: schema.owner.as_str().into(),
         grants: snapshot.object(schema.oid).map(|object| &object.grants),
         list: None,
@@ -247,7 +270,8 @@ pub(crate) fn secured_database(snapshot: &CatalogSnapshot) -> Secured<'_> {
     let object = snapshot.database_rights();
     Secured {
         kind: Securable::Database,
-        described: format!("database {}", snapshot.database),
+        what: "database",
+        name: &snapshot.database,
         owner: object.map_or(BOOTSTRAP_ROLE, |object| &object.owner).into(),
         grants: object.map(|object| &object.grants),
         list: None,
@@ -268,7 +292,8 @@ pub(crate) fn secured_object(object: &Object) -> Secured<'_> {
     };
     Secured {
         kind,
-        described: format!("{what} {}", object.name),
+        what,
+        name: &object.name,
         owner: object.owner.as_str().into(),
         grants: Some(&object.grants),
         list: None,

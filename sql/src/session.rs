@@ -85,6 +85,8 @@ pub struct Session {
     user: String,
     database: String,
     dialect: Dialect,
+    /// Oids of the roles that the session was or is in, by name; 0 if there were no roles. Another of the same name is not it.
+    known_roles: Mutex<HashMap<String, u32>>,
     sessions: Arc<Sessions>,
     settings: Mutex<Settings>,
     transaction: Mutex<Transaction>,
@@ -115,6 +117,7 @@ impl Session {
             key,
             user: options.user,
             database,
+            known_roles: Mutex::default(),
             dialect: options.dialect,
             sessions,
             settings: Mutex::new(settings),
@@ -126,6 +129,7 @@ impl Session {
             activity: SessionActivity::new(options.client_address),
             system: OnceLock::new(),
         });
+        session.remember_role(&session.catalog(), session.user());
         session.system.get_or_init(|| System::new(&session));
         Ok(session)
     }
@@ -167,7 +171,8 @@ impl Session {
 
     /// What a statement can name that starts now.
     pub fn catalog(&self) -> Arc<CatalogSnapshot> {
-        self.transaction.lock().catalog(|| self.latest_catalog())
+        let latest = self.latest_catalog();
+        self.transaction.lock().catalog(latest)
     }
 
     /// Reads what other servers have changed, unless the transaction block goes on with what it has seen.

@@ -1,10 +1,11 @@
 //! All sessions of a server: open, find, cancel, close.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use engine::{Engine, MadeSecret};
+use parking_lot::Mutex;
 use udfs::postgres::quote::quoted_identifier;
 use url::Url;
 
@@ -65,7 +66,8 @@ pub struct Sessions {
 impl Sessions {
     pub fn new(config: SqlConfig, engine: Arc<Engine>, catalog: Arc<Catalog>) -> Arc<Self> {
         let (secrets, key) = (engine.object_stores().secrets().clone(), config.sealing_key.clone());
-        catalog.observe(move |snapshot| secrets.replace_made(opened_secrets(snapshot, &key)));
+        let opened = Mutex::new(HashMap::new());
+        catalog.observe(move |snapshot| secrets.replace_made(opened_secrets(snapshot, &key, &mut opened.lock())));
         Arc::new(Self { config, engine, catalog, sessions: DashMap::new(), by_process_id: DashMap::new(), started: now_micros() })
     }
 
@@ -178,16 +180,23 @@ impl Sessions {
     }
 }
 
-/// The secrets of a catalog that this server can open.
-fn opened_secrets(snapshot: &CatalogSnapshot, key: &SealingKey) -> BTreeMap<String, MadeSecret> {
+/// By oid and version, secrets that were opened, or could not be.
+type Opened = HashMap<(u32, u64), Option<MadeSecret>>;
+
+/// The secrets of a catalog that this server can open. `known` are those that it has looked at.
+fn opened_secrets(snapshot: &CatalogSnapshot, key: &SealingKey, known: &mut Opened) -> BTreeMap<String, MadeSecret> {
+    let mut all = Opened::new();
     let mut opened = BTreeMap::new();
     for (object, secret) in snapshot.secrets() {
-        match secret.open(key, &object.name) {
-            Ok(secret) => {
-                opened.insert(object.name.clone(), secret);
-            }
-            Err(reason) => tracing::warn!(secret = object.name, reason, "a secret cannot be used"),
-        }
+        let id = (object.oid, object.version);
+        let open = || {
+            let opened = secret.open(key, &object.name);
+            opened.inspect_err(|reason| tracing::warn!(secret = object.name, reason, "a secret cannot be used")).ok()
+        };
+        let secret = known.remove(&id).unwrap_or_else(open);
+        opened.extend(secret.clone().map(|secret| (object.name.clone(), secret)));
+        all.insert(id, secret);
     }
+    *known = all;
     opened
 }

@@ -161,10 +161,10 @@ pub(crate) async fn execute(
         S::Deallocate { name, .. } => prepare::deallocate(session, name),
         S::CreateSchema { .. } => create_schema::create_schema(session, ast).await,
         S::AlterSchema(alter) => alter_schema::alter_schema(session, alter).await,
-        S::CreateSecret { or_replace, if_not_exists, name: Some(name), secret_type, options, .. } => {
+        S::CreateSecret { or_replace, if_not_exists, name: Some(name), secret_type, options, temporary: None, storage_specifier: None } => {
             create_secret::create_secret(session, name, secret_type, options, *or_replace, *if_not_exists).await
         }
-        S::DropSecret { if_exists, name, .. } => drop_secret::drop_secret(session, name, *if_exists).await,
+        S::DropSecret { if_exists, name, temporary: None, storage_specifier: None } => drop_secret::drop_secret(session, name, *if_exists).await,
         S::CreateRole(create) => create_role::create_role(session, create).await,
         S::AlterRole { name, operation } => alter_role::alter_role(session, name, operation).await,
         S::Drop { object_type: ast::ObjectType::Role, if_exists, names, .. } => drop_role::drop_role(session, names, *if_exists).await,

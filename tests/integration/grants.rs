@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::client::{connect, connect_as, describe, sql_state, try_connect_as, value};
+use crate::client::{column, connect, connect_as, describe, sql_state, try_connect_as, value};
 use crate::data;
 use crate::server::Server;
 use crate::slt::postgresql15::Cluster;
@@ -357,4 +357,86 @@ async fn locations_are_granted() {
     admin.batch_execute(&format!("REVOKE ALL ON LOCATION '{}' FROM ann", at("granted"))).await.unwrap();
     assert_eq!(read(&ann, &at("granted/t.csv")).await, denied);
     assert_eq!(sql_state(&ann.batch_execute("SELECT a FROM s.x").await.unwrap_err()), "42501");
+}
+
+#[tokio::test]
+async fn what_is_taken_is_gone_at_once() {
+    let server = Server::start::<&str>(&[]);
+    // Older than the first role.
+    let (old, admin) = (connect_as(server.postgres(), "old").await, connect(server.postgres()).await);
+    admin.batch_execute("CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE ROLE boss SUPERUSER LOGIN; CREATE ROLE ann LOGIN").await.unwrap();
+    let denied = async |client: &Client, sql: &str| {
+        let state = sql_state(&client.batch_execute(sql).await.expect_err(sql));
+        client.batch_execute("ROLLBACK").await.unwrap();
+        state
+    };
+    assert_eq!(denied(&old, "SELECT * FROM t").await, "42501");
+    assert_eq!(denied(&old, "ALTER USER old SET search_path = public").await, "42704");
+    assert_eq!(denied(&old, "ALTER USER CURRENT_USER PASSWORD 'x'").await, "42704");
+    // Within a block that began before.
+    let (boss, ann) = (connect_as(server.postgres(), "boss").await, connect_as(server.postgres(), "ann").await);
+    admin.batch_execute("GRANT SELECT ON t, u TO ann").await.unwrap();
+    boss.batch_execute("BEGIN; SELECT * FROM t").await.unwrap();
+    ann.batch_execute("BEGIN; SELECT * FROM t").await.unwrap();
+    admin.batch_execute("ALTER ROLE boss NOSUPERUSER; REVOKE SELECT ON u FROM ann; INSERT INTO t VALUES (1)").await.unwrap();
+    assert_eq!(value(&ann, "SELECT count(*) FROM t").await.as_deref(), Some("0"));
+    assert_eq!(denied(&ann, "SELECT * FROM u").await, "42501");
+    assert_eq!(denied(&boss, "CREATE ROLE evil SUPERUSER").await, "42501");
+    // A prepared statement, by the protocol.
+    let prepared = ann.prepare("SELECT a FROM t").await.unwrap();
+    assert_eq!(ann.query(&prepared, &[]).await.unwrap().len(), 1);
+    admin.batch_execute("REVOKE SELECT ON t FROM ann").await.unwrap();
+    assert_eq!(sql_state(&ann.query(&prepared, &[]).await.unwrap_err()), "42501");
+    // Another role of the same name is another role.
+    admin.batch_execute("DROP OWNED BY ann; DROP ROLE ann; CREATE ROLE ann SUPERUSER LOGIN").await.unwrap();
+    assert_eq!(denied(&ann, "SELECT * FROM t").await, "42501");
+    assert_eq!(value(&connect_as(server.postgres(), "ann").await, "SELECT count(*) FROM t").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn nothing_belongs_to_a_role_that_is_dropped_meanwhile() {
+    let server = Server::start::<&str>(&[]);
+    let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
+    one.batch_execute("CREATE ROLE r; CREATE TABLE t (a int)").await.unwrap();
+    for (number, change) in ["CREATE SCHEMA s AUTHORIZATION r", "GRANT SELECT ON t TO r", "ALTER TABLE t OWNER TO r"].into_iter().enumerate() {
+        one.batch_execute(&format!("BEGIN; {change}")).await.unwrap();
+        other.batch_execute("DROP ROLE r").await.unwrap();
+        let error = one.batch_execute("COMMIT").await.expect_err(change);
+        assert_eq!(sql_state(&error), "40001", "{number} {error}");
+        other.batch_execute("CREATE ROLE r").await.unwrap();
+    }
+    // What it may have later, and what it has made, goes with what it owns.
+    one.batch_execute(
+        "CREATE ROLE x; CREATE SCHEMA s AUTHORIZATION r; GRANT x TO r; SET ROLE r; CREATE TABLE s.t (a int);
+         ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO x; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO x; RESET ROLE",
+    )
+    .await
+    .unwrap();
+    one.batch_execute("REASSIGN OWNED BY r TO x").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM pg_default_acl WHERE defaclrole = 'r'::regrole").await.as_deref(), Some("2"));
+    one.batch_execute("REASSIGN OWNED BY x TO r; DROP OWNED BY r; DROP ROLE r, x").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM pg_default_acl").await.as_deref(), Some("0"));
+    let error = one.batch_execute("DROP OWNED BY arbalest CASCADE").await.unwrap_err();
+    assert_eq!(sql_state(&error), "2BP01");
+}
+
+#[tokio::test]
+async fn statistics_and_names_are_not_for_everybody() {
+    let server = Server::start::<&str>(&[]);
+    let admin = connect(server.postgres()).await;
+    admin.batch_execute(
+        "CREATE ROLE ann LOGIN; CREATE TABLE pay (emp text, salary int); INSERT INTO pay VALUES ('a', 100), ('b', 987654);
+         CREATE VIEW some AS SELECT emp FROM pay WHERE salary < 500; GRANT SELECT ON some TO ann; CREATE MATERIALIZED VIEW hidden AS SELECT 1 AS a",
+    )
+    .await
+    .unwrap();
+    let ann = connect_as(server.postgres(), "ann").await;
+    let plan = column(&ann, "EXPLAIN VERBOSE SELECT * FROM some").await.join("\n");
+    assert!(!plan.contains("987654") && plan.contains("DataSourceExec"), "{plan}");
+    assert!(column(&admin, "EXPLAIN VERBOSE SELECT * FROM some").await.join("\n").contains("987654"));
+    assert_eq!(column(&ann, "SHOW MATERIALIZED VIEWS").await, Vec::<String>::new());
+    assert_eq!(column(&ann, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'").await, ["some"]);
+    for sql in ["CREATE TABLE d (a int DEFAULT (SELECT max(salary) FROM pay))", "CREATE TABLE d (a int, CHECK (a IN (SELECT salary FROM pay)))"] {
+        assert_eq!(sql_state(&admin.batch_execute(sql).await.unwrap_err()), "0A000", "{sql}");
+    }
 }

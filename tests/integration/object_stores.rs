@@ -252,17 +252,19 @@ async fn secrets_made_in_sql_open_what_they_are_for() {
     ann.batch_execute(&format!("CREATE EXTERNAL TABLE s.nation STORED AS PARQUET LOCATION '{location}'")).await.unwrap();
     assert_eq!(column(&ann, "SELECT count(*) FROM s.nation").await, ["25"]);
     for (sql, expected) in [
-        ("CREATE SECRET store (TYPE s3)", "42710"),
+        ("CREATE SECRET store (TYPE s3, skip_signature true)", "42710"),
         ("CREATE SECRET a (TYPE ftp)", "22023"),
+        ("CREATE SECRET a (TYPE s3, region 'x')", "22023"),
+        ("CREATE TEMPORARY SECRET a (TYPE s3, skip_signature true)", "0A000"),
         ("CREATE SECRET a (TYPE s3, web_identity_token_file '/etc/passwd')", "22023"),
-        ("CREATE SECRET \"a b\" (TYPE s3)", "22023"),
+        ("CREATE SECRET \"a b\" (TYPE s3, skip_signature true)", "22023"),
         ("DROP SECRET nothing", "42704"),
         ("GRANT USAGE ON SECRET nothing TO ann", "42704"),
         ("GRANT SELECT ON SECRET store TO ann", "0LP01"),
     ] {
         assert_eq!(failed(&admin, sql).await, expected, "{sql}");
     }
-    admin.batch_execute("CREATE SECRET IF NOT EXISTS store TYPE s3 region = 'x'; DROP SECRET IF EXISTS nothing").await.unwrap();
+    admin.batch_execute("CREATE SECRET IF NOT EXISTS store TYPE s3 skip_signature = true; DROP SECRET IF EXISTS nothing").await.unwrap();
     // A block that does not commit leaves it as it was.
     admin.batch_execute("BEGIN; DROP SECRET store; ROLLBACK").await.unwrap();
     assert_eq!(column(&admin, &count).await, ["25"]);

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub struct Secrets(Arc<Named>);
 
 #[derive(Debug, Default)]
 struct Named {
+    file: Option<PathBuf>,
     /// Of the file.
     told: BTreeMap<String, Arc<Secret>>,
     /// Those that were made since.
@@ -56,7 +58,44 @@ impl MadeSecret {
                 return Err(format!("the option {key} is given twice"));
             }
         }
-        Ok(Self { kind, options: known })
+        let secret = Self { kind, options: known };
+        secret.check_values()?;
+        Ok(secret)
+    }
+
+    /// Fails for a secret that would make this machine show who it is, or go where its owner does not see.
+    fn check_values(&self) -> Result<(), String> {
+        let has = |keys: &[&str]| keys.iter().all(|key| self.options.get(*key).is_some_and(|value| !value.is_empty()));
+        let is_anonymous = self.options.get("skip_signature").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        // Without credentials of its own a client asks for those of the machine.
+        let (is_complete, needed) = match self.kind {
+            SecretKind::S3 => (has(&["access_key_id", "secret_access_key"]), "access_key_id and secret_access_key"),
+            SecretKind::Gcs => (has(&["service_account_key"]), "service_account_key"),
+            SecretKind::Azure => {
+                let keys: [&[&str]; 3] = [&["account_key"], &["sas_key"], &["client_id", "client_secret", "tenant_id"]];
+                let is_complete = has(&["account_name"]) && keys.iter().any(|keys| has(keys));
+                (is_complete, "account_name and account_key, sas_key, or client_id, client_secret and tenant_id")
+            }
+            SecretKind::Http => (true, ""),
+        };
+        if !is_complete && !is_anonymous {
+            return Err(format!("it needs {needed}, or skip_signature true"));
+        }
+        // These become parts of the names of hosts.
+        for key in ["region", "account_name"] {
+            let is_plain = |value: &String| value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            if !self.options.get(key).is_none_or(is_plain) {
+                return Err(format!("the option {key} may have letters, digits and - only"));
+            }
+        }
+        if let Some(key) = self.options.get("service_account_key") {
+            let fields: BTreeMap<String, serde_json::Value> =
+                serde_json::from_str(key).map_err(|_| "the option service_account_key is not the JSON of a key".to_owned())?;
+            if let Some(field) = ["gcs_base_url", "disable_oauth"].iter().find(|field| fields.contains_key(**field)) {
+                return Err(format!("the option service_account_key has the field {field}"));
+            }
+        }
+        Ok(())
     }
 
     /// The kind of store, as it is written.
@@ -106,10 +145,15 @@ impl Secrets {
     /// Fails with a sentence that quotes no value.
     pub fn read(path: &str) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("the file cannot be read: {error}"))?;
-        Self::parse(&text)
+        Ok(Self(Arc::new(Named { file: Some(path.into()), ..Self::parse(&text)? })))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// The file that they are from.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    fn parse(text: &str) -> Result<Named, String> {
         // The parser's own message shows the line, which may hold the secret.
         let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
@@ -117,8 +161,7 @@ impl Secrets {
         })?;
         let mut secrets = BTreeMap::new();
         for (name, value) in table {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-            if name.is_empty() || !name.chars().all(is_plain) {
+            if !is_secret_name(&name) {
                 return Err(format!("the name \"{name}\" is not made of letters, digits, - and _ alone"));
             }
             if !value.is_table() {
@@ -133,7 +176,7 @@ impl Secrets {
             }
             secrets.insert(name, Arc::new(secret));
         }
-        Ok(Self(Arc::new(Named { told: secrets, made: RwLock::default() })))
+        Ok(Named { file: None, told: secrets, made: RwLock::default() })
     }
 
     /// Whether the file of this node has a secret of this name.
@@ -144,6 +187,14 @@ impl Secrets {
     /// Whether a secret of this name was made, which other nodes do not know of.
     pub fn is_made(&self, name: &str) -> bool {
         !self.is_told(name) && self.0.made.read().contains_key(name)
+    }
+
+    /// Where requests with a secret that was made go, if it says so.
+    pub fn made_endpoint(&self, name: &str) -> Option<String> {
+        match self.0.made.read().get(name)?.options.get("endpoint")? {
+            Value::String(endpoint) if !self.is_told(name) => Some(endpoint.clone()),
+            _ => None,
+        }
     }
 
     /// The secrets that were made are these from now on. Clients of those that are as they were go on.
@@ -258,6 +309,11 @@ impl SecretKind {
     }
 }
 
+/// Whether a secret can have this name, which is a part of URLs.
+pub fn is_secret_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -292,7 +348,7 @@ mod tests {
             "[lake]\ntype = \"s3\"\naccess_key_id = \"canary\"\nsecret_access_key = \"${{file:{}}}\"\nallow_http = true",
             file.path().display()
         );
-        let secrets = Secrets::parse(&text).expect("secrets");
+        let secrets = Secrets(Arc::new(Secrets::parse(&text).expect("secrets")));
         let secret = secrets.get("lake", SecretKind::S3).expect("a secret");
         let options = secret.resolve("lake").expect("resolved");
         let expected = [("access_key_id", "canary"), ("allow_http", "true"), ("secret_access_key", "from a file")];
@@ -315,6 +371,18 @@ mod tests {
         assert!(Arc::ptr_eq(&secret, &secrets.get("lake", SecretKind::S3).expect("the same")));
         secrets.replace_made(BTreeMap::new());
         assert!(secrets.get("lake", SecretKind::S3).is_err());
+        for (kind, options, expected) in [
+            ("s3", vec![option("region", "canary")], "access_key_id and secret_access_key"),
+            ("s3", vec![option("key_id", "a"), option("secret", "b"), option("region", "canary.host/")], "region"),
+            ("azure", vec![option("account_name", "canary")], "account_key"),
+            ("azure", vec![option("account_name", "127.0.0.1:80/canary"), option("account_key", "a")], "account_name"),
+            ("gcs", vec![option("service_account_key", "{\"gcs_base_url\": \"http://canary\"}")], "gcs_base_url"),
+            ("gcs", vec![option("service_account_key", "canary")], "JSON"),
+        ] {
+            let message = MadeSecret::new(kind, options).expect_err(expected);
+            assert!(message.contains(expected) && !message.contains("canary"), "{message}");
+        }
+        assert!(MadeSecret::new("s3", [option("skip_signature", "true")]).is_ok());
         for (kind, key) in [("s3", "web_identity_token_file"), ("gcs", "service_account"), ("azure", "use_azure_cli"), ("s3", "proxy_url")] {
             let message = MadeSecret::new(kind, [option(key, "canary")]).expect_err(key);
             assert!(message.contains(key) && !message.contains("canary"), "{message}");
@@ -345,7 +413,7 @@ mod tests {
             let message = Secrets::parse(text).expect_err(text);
             assert!(message.contains(expected) && !message.contains("canary"), "{message}");
         }
-        let missing = Secrets::parse("[a]\ntype = \"s3\"\ntoken = \"${env:ARBALEST_NOT_SET}\"").expect("secrets");
+        let missing = Secrets::parse("[a]\ntype = \"s3\"\ntoken = \"${env:ARBALEST_NOT_SET}\"").map(|named| Secrets(Arc::new(named))).expect("secrets");
         let message = missing.get("a", SecretKind::S3).expect("a secret").resolve("a").expect_err("not set");
         assert!(message.contains("ARBALEST_NOT_SET"), "{message}");
     }

@@ -23,6 +23,10 @@ pub struct EngineSettings {
     pub local_bytes_max: u64,
     pub secrets: Secrets,
     pub secret_key: PathBuf,
+    /// Other servers have the catalog too, and nothing was said of its key.
+    pub shares_secrets: bool,
+    /// Where `secrets` are from.
+    pub secrets_file: Option<PathBuf>,
     /// Of remote files, kept in memory.
     pub cache_bytes: u64,
     /// A directory in which statements may write files.
@@ -91,7 +95,7 @@ pub(super) struct EngineOptions {
 }
 
 impl EngineOptions {
-    pub(super) fn into_settings(self, data_dir: &Path) -> EngineSettings {
+    pub(super) fn into_settings(self, data_dir: &Path, shares_catalog: bool) -> EngineSettings {
         let memory_bytes = self.memory.map_or_else(default_memory_bytes, |ByteSize(bytes)| bytes);
         let local_bytes_max = match (self.local_max_bytes, &self.scheduler) {
             (Some(ByteSize(bytes)), _) => bytes,
@@ -105,8 +109,10 @@ impl EngineOptions {
             vcores: self.vcores.unwrap_or_else(machine::cores),
             spill_parent: self.spill_dir.unwrap_or_else(|| data_dir.join("spill")),
             local_bytes_max,
+            secrets_file: self.secrets.as_ref().and_then(Secrets::file).map(Path::to_owned),
             secrets: self.secrets.unwrap_or_default(),
             cache_bytes: self.cache_memory.map_or_else(|| default_cache_bytes(memory_bytes), |ByteSize(bytes)| bytes),
+            shares_secrets: shares_catalog && self.secret_key.is_none(),
             secret_key: self.secret_key.unwrap_or_else(|| data_dir.join("secret.key")),
             export_dir: self.export_dir,
             private_urls: self.allow_private_urls,

@@ -46,11 +46,11 @@ pub(super) fn schema(command: &Command) -> Option<SchemaRef> {
 
 /// The answer to `command`, of which [`is_metadata`] is true.
 pub(super) fn read(service: &Service, caller: &Caller, command: &Command) -> Result<ResultBatches, Status> {
-    let catalog = || -> Result<_, Status> { Ok(service.sessions.current(caller)?.sql.catalog()) };
+    let session = || -> Result<_, Status> { Ok(service.sessions.current(caller)?) };
     let batch = match command {
-        Command::CommandGetCatalogs(_) => objects::catalogs(&*catalog()?),
-        Command::CommandGetDbSchemas(command) => objects::db_schemas(&*catalog()?, command),
-        Command::CommandGetTables(command) => objects::tables(&*catalog()?, command),
+        Command::CommandGetCatalogs(_) => objects::catalogs(&session()?.sql.catalog()),
+        Command::CommandGetDbSchemas(command) => objects::db_schemas(&session()?.sql, command),
+        Command::CommandGetTables(command) => objects::tables(&session()?.sql, command),
         Command::CommandGetTableTypes(_) => objects::table_types(),
         // Tables have no keys yet. Drivers want the empty answer in its proper schema.
         Command::CommandGetPrimaryKeys(_) => Ok(RecordBatch::new_empty(keys::primary_keys_schema())),

@@ -109,6 +109,12 @@ impl Grants {
         *self == Self::default()
     }
 
+    /// Roles that were granted something.
+    pub fn grantees(&self) -> impl Iterator<Item = &str> {
+        let grants = self.object.iter().flatten().chain(self.columns.values().flatten());
+        grants.flat_map(|grant| [grant.grantee.as_deref(), Some(grant.grantor.as_str())]).flatten()
+    }
+
     /// Everybody who is named.
     pub fn names(&self, name: &str) -> bool {
         let names = |grant: &Grant| grant.grantee.as_deref() == Some(name) || grant.grantor == name;
@@ -124,6 +130,13 @@ impl Grants {
             if let Some(grantee) = grant.grantee.as_mut().filter(|grantee| *grantee == from) {
                 to.clone_into(grantee);
             }
+        }
+    }
+
+    /// The column `from` is called `to` now.
+    pub fn rename_column(&mut self, from: &str, to: &str) {
+        if let Some(list) = self.columns.remove(from) {
+            self.columns.insert(to.to_owned(), list);
         }
     }
 
@@ -146,11 +159,15 @@ impl Grants {
         }
     }
 
-    /// Takes everything from a role.
-    pub fn revoke_all(&mut self, role: &str) {
-        let keep = |grant: &Grant| grant.grantee.as_deref() != Some(role) && grant.grantor != role;
+    /// Takes everything from a role, and what it has passed on.
+    pub fn revoke_all(&mut self, owner: &str, role: &str) {
         for list in self.object.iter_mut().chain(self.columns.values_mut()) {
-            list.retain(keep);
+            let grants: Vec<Grant> = list.iter().filter(|grant| grant.grantee.as_deref() == Some(role)).cloned().collect();
+            for Grant { grantor, privileges, .. } in grants {
+                let privileges: Vec<Privilege> = privileges.into_keys().collect();
+                // With CASCADE nothing is in the way.
+                let _done = revoke(list, owner, Some(role), &grantor, &privileges, false, true);
+            }
         }
         self.columns.retain(|_, list| !list.is_empty());
     }
@@ -163,16 +180,21 @@ pub fn defaults(kind: Securable, owner: &str, is_public_schema: bool) -> Vec<Gra
         grantor: owner.to_owned(),
         privileges: privileges.iter().map(|privilege| (*privilege, false)).collect(),
     };
-    let everybody: &[Privilege] = match kind {
-        Securable::Database => &[Privilege::Temporary, Privilege::Connect],
-        Securable::Schema if is_public_schema => &[Privilege::Usage],
-        _ => &[],
-    };
+    let everybody = of_everybody(kind, is_public_schema);
     let all = grant(Some(owner), kind.privileges());
     match (kind, everybody) {
         (Securable::Column, _) => vec![],
         (_, []) => vec![all],
         (_, everybody) => vec![grant(None, everybody), all],
+    }
+}
+
+/// What everybody may do with an object of which nothing was said.
+pub fn of_everybody(kind: Securable, is_public_schema: bool) -> &'static [Privilege] {
+    match kind {
+        Securable::Database => &[Privilege::Temporary, Privilege::Connect],
+        Securable::Schema if is_public_schema => &[Privilege::Usage],
+        _ => &[],
     }
 }
 
@@ -230,6 +252,32 @@ pub fn revoke(
     Ok(())
 }
 
+/// The grantor would have what it gives from the one to whom it gives it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Circular;
+
+/// Fails if options went round in a circle, from which nobody could take them.
+pub fn check_circular(
+    list: &[Grant],
+    owner: &str,
+    grantee: Option<&str>,
+    grantor: &str,
+    privileges: &[Privilege],
+    option: bool,
+) -> Result<(), Circular> {
+    let Some(grantee) = grantee.filter(|_| option && grantor != owner) else { return Ok(()) };
+    for privilege in privileges.iter().filter(|privilege| passes_on(list, grantor, **privilege)) {
+        let mut without = list.to_vec();
+        for source in list.iter().filter(|grant| grant.grantee.as_deref() == Some(grantee)) {
+            let _done = revoke(&mut without, owner, Some(grantee), &source.grantor, &[*privilege], true, true);
+        }
+        if grantee == grantor || !passes_on(&without, grantor, *privilege) {
+            return Err(Circular);
+        }
+    }
+    Ok(())
+}
+
 /// Whether a role has a privilege that it may pass on.
 pub fn passes_on(list: &[Grant], role: &str, privilege: Privilege) -> bool {
     list.iter().any(|grant| grant.grantee.as_deref() == Some(role) && grant.privileges.get(&privilege) == Some(&true))
@@ -263,6 +311,22 @@ mod tests {
         assert_eq!(revoke(&mut list, "owner", Some("a"), "owner", SELECT, false, true), Ok(()));
         // Its other source remains.
         assert_eq!(holders(&list), ["owner", "everybody", "b"]);
+    }
+
+    #[test]
+    fn options_do_not_go_round_in_a_circle() {
+        let mut list = defaults(Securable::Relation, "owner", false);
+        grant(&mut list, Some("a"), "owner", SELECT, true);
+        grant(&mut list, Some("b"), "a", SELECT, true);
+        assert_eq!(check_circular(&list, "owner", Some("a"), "b", SELECT, true), Err(Circular));
+        assert_eq!(check_circular(&list, "owner", Some("a"), "b", SELECT, false), Ok(()));
+        assert_eq!(check_circular(&list, "owner", Some("c"), "b", SELECT, true), Ok(()));
+        grant(&mut list, Some("b"), "owner", SELECT, true);
+        assert_eq!(check_circular(&list, "owner", Some("a"), "b", SELECT, true), Ok(()));
+        grant(&mut list, Some("c"), "b", SELECT, false);
+        let mut grants = Grants { object: Some(list), ..Grants::default() };
+        grants.revoke_all("owner", "b");
+        assert_eq!(holders(grants.object.as_deref().unwrap_or_default()), ["owner", "a"]);
     }
 
     #[test]

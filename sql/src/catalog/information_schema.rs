@@ -50,8 +50,7 @@ pub(super) fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Resul
 fn visible_tables<'a>(source: &Source<'a>) -> impl Iterator<Item = (&'a Arc<Schema>, &'a Arc<Table>)> + use<'a> {
     let (rights, snapshot) = (source.rights(), source.snapshot);
     snapshot.tables().filter(move |(schema, table)| {
-        let table = secured_relation(snapshot, schema, table);
-        rights.owns(&table) || table.kind.privileges().iter().any(|privilege| rights.may_some_column(&table, *privilege))
+        rights.sees(&secured_relation(snapshot, schema, table))
     })
 }
 

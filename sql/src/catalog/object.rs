@@ -40,7 +40,11 @@ pub enum Definition {
     /// Grants on the database.
     Database,
     /// Grants on what is below a URL or path, which is the name.
-    Location,
+    Location {
+        /// Where a path is whose name has symbolic links.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        real: Option<String>,
+    },
     /// Credentials of an object store.
     Secret(SecretDefinition),
     /// What its owner grants on tables or schemas that it makes, those of a schema if there is a parent.
@@ -56,10 +60,18 @@ impl Definition {
             Self::Role(_) => "role",
             Self::Served => "served",
             Self::Database => "database",
-            Self::Location => "location",
+            Self::Location { .. } => "location",
             Self::Secret(_) => "secret",
             Self::Defaults { on: Securable::Schema } => "default schema",
             Self::Defaults { .. } => "default",
+        }
+    }
+
+    /// A location of this name, and where it is.
+    pub fn locations(&self, name: &str) -> Vec<String> {
+        match self {
+            Self::Location { real } => [name.to_owned()].into_iter().chain(real.clone()).collect(),
+            _ => vec![],
         }
     }
 
@@ -73,7 +85,7 @@ impl Definition {
             Self::View(_) | Self::Table(_) | Self::External(_) | Self::Served => Some(Securable::Relation),
             Self::Schema { .. } => Some(Securable::Schema),
             Self::Database => Some(Securable::Database),
-            Self::Location => Some(Securable::Location),
+            Self::Location { .. } => Some(Securable::Location),
             Self::Secret(_) => Some(Securable::Secret),
             Self::Role(_) | Self::Defaults { .. } => None,
         }
@@ -136,7 +148,7 @@ mod tests {
             Definition::Role(RoleDefinition { inherit: true, ..RoleDefinition::default() }),
             Definition::Served,
             Definition::Database,
-            Definition::Location,
+            Definition::Location { real: Some("/real".into()) },
             Definition::Secret(secret),
             Definition::Defaults { on: Securable::Relation },
         ] {

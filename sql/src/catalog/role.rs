@@ -43,6 +43,13 @@ pub struct RoleDefinition {
     pub comment: Option<String>,
 }
 
+impl RoleDefinition {
+    /// One that may connect and do everything.
+    pub fn superuser() -> Self {
+        Self { superuser: true, inherit: true, create_role: true, create_db: true, login: true, ..Self::default() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// May make others members.

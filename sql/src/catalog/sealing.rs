@@ -19,6 +19,8 @@ const KEY_BYTES: usize = 32;
 #[derive(Clone)]
 pub struct SealingKey {
     path: PathBuf,
+    /// Else nothing is sealed unless the file is there.
+    may_make: bool,
     /// What was read of it.
     key: Arc<Mutex<Option<LessSafeKey>>>,
 }
@@ -31,7 +33,12 @@ impl fmt::Debug for SealingKey {
 
 impl SealingKey {
     pub fn in_file(path: PathBuf) -> Self {
-        Self { path, key: Arc::default() }
+        Self { path, may_make: true, key: Arc::default() }
+    }
+
+    /// The same for a file that others have too, and which is not made.
+    pub fn shared(path: PathBuf) -> Self {
+        Self { may_make: false, ..Self::in_file(path) }
     }
 
     /// Fails with a sentence if the file is there and holds no key.
@@ -41,14 +48,14 @@ impl SealingKey {
 
     /// `text` as text that only this key and `name` open.
     pub(crate) fn seal(&self, name: &str, text: &str) -> Result<String, String> {
-        let sealed = self.with_key(true, |key| {
+        let sealed = self.with_key(self.may_make, |key| {
             let nonce: [u8; NONCE_LEN] = rand::random();
             let mut bytes = text.as_bytes().to_vec();
             key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut bytes)
                 .map_err(|_| "the value is too long to be sealed".to_owned())?;
             Ok(STANDARD.encode([&nonce[..], &bytes].concat()))
         })?;
-        sealed.ok_or_else(|| format!("{} cannot be made", self.path.display()))
+        sealed.ok_or_else(|| "servers that share a catalog need the same key: make it with openssl rand -base64 32 and give it as --secret-key".to_owned())
     }
 
     pub(crate) fn open(&self, name: &str, sealed: &str) -> Result<String, String> {
@@ -100,6 +107,9 @@ fn write(path: &Path) -> Result<(), String> {
     let written = file.write_all(format!("{}\n", STANDARD.encode(key)).as_bytes()).and_then(|()| file.sync_all());
     // Of two servers one makes it; both read the same.
     let linked = written.and_then(|()| std::fs::hard_link(&new, path));
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What is sealed with it must not outlive it.
+    let linked = linked.and_then(|()| std::fs::File::open(directory)?.sync_all());
     std::fs::remove_file(&new).map_err(fail)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(fail(error)),

@@ -99,7 +99,7 @@ impl CatalogSnapshot {
                 Definition::Schema { .. } | Definition::Role(_)
                 | Definition::Served
                 | Definition::Database
-                | Definition::Location
+                | Definition::Location { .. }
                 | Definition::Secret(_) => false,
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();

@@ -1,6 +1,9 @@
 //! The catalog at rest: in SQLite for one server, in PostgreSQL for several. The same SQL serves both.
 
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +14,9 @@ use sqlx::{Any, AnyPool, Executor, Row, SqlSafeStr, Transaction};
 use url::Url;
 
 use super::grants::Grants;
-use super::object::{Change, Object};
+use super::BOOTSTRAP_ROLE;
+use super::object::{Change, Definition, Object};
+use super::role::PREDEFINED;
 
 /// Statements of one server at a time; more wait.
 const CONNECTIONS_MAX: u32 = 4;
@@ -49,6 +54,9 @@ pub struct Changed {
 impl CatalogStore {
     /// Opens the file of a server that has its catalog for itself, or makes it.
     pub async fn open_file(path: &Path) -> Result<Self> {
+        // It holds verifiers of passwords: it is for the server's user alone.
+        let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        made.map_err(|error| StoreError::Database(sqlx::Error::Io(error)))?;
         // In a URL `?` and its like mean something.
         let path = path.to_string_lossy();
         let encoded: Vec<_> = path.split('/').map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
@@ -125,6 +133,7 @@ impl CatalogStore {
             write(&mut transaction, change, version).await?;
         }
         check_parents(&mut transaction, changes).await?;
+        check_roles(&mut transaction, changes).await?;
         Ok(Prepared { transaction, version: version.cast_unsigned() })
     }
 }
@@ -192,6 +201,33 @@ async fn check_parents(transaction: &mut Transaction<'_, Any>, changes: &[Change
     Ok(())
 }
 
+/// Roles that another transaction drops cannot own anything, or be granted something.
+async fn check_roles(transaction: &mut Transaction<'_, Any>, changes: &[Change]) -> Result<()> {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for object in changes.iter().map(|change| &change.object).filter(|object| !object.dropped) {
+        names.insert(&object.owner);
+        names.extend(object.grants.grantees());
+        if let Definition::Role(role) = &object.definition {
+            names.extend(role.member_of.keys().map(String::as_str));
+        }
+    }
+    names.retain(|name| *name != BOOTSTRAP_ROLE && !PREDEFINED.contains(name));
+    const ROLES: &str = "SELECT count(*) FROM catalog_object WHERE name_space = 'role' AND parent = 0 AND dropped = 0";
+    const ROLE: &str = "SELECT count(*) FROM catalog_object WHERE name_space = 'role' AND parent = 0 AND dropped = 0 AND name = $1";
+    for name in names {
+        let found: i64 = sqlx::query_scalar(ROLE).bind(name).fetch_one(&mut **transaction).await?;
+        if found > 0 {
+            continue;
+        }
+        // Before there are roles, owners have names only.
+        let all: i64 = sqlx::query_scalar(ROLES).fetch_one(&mut **transaction).await?;
+        if all > 0 {
+            return Err(StoreError::Conflict);
+        }
+    }
+    Ok(())
+}
+
 fn one(rows: u64) -> Result<()> {
     if rows == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
@@ -231,7 +267,6 @@ fn migrations() -> Migrator {
 
 #[cfg(test)]
 mod tests {
-    use super::super::object::Definition;
     use super::*;
 
     const PUBLIC: u32 = 2_200;

@@ -13,6 +13,9 @@ pub struct ViewDefinition {
     /// The schemas in which names of `query` without one are looked up.
     pub search_path: Vec<String>,
     pub columns: Schema,
+    /// What the columns of `query` were called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
     /// Oids of the tables and views that `query` names.
     pub depends_on: Vec<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

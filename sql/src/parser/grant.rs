@@ -178,8 +178,8 @@ fn objects(parser: &mut Parser) -> Result<GrantedOn, ParserError> {
         }
     }
     // A table may have such a name.
-    let next = word(&parser.peek_nth_token(1).token);
-    let is_kind = !["", "TO", "FROM"].contains(&next.as_str()) || !matches!(parser.peek_nth_token(1).token, Token::Word(_) | Token::Comma | Token::Period);
+    let next = parser.peek_nth_token(1).token;
+    let is_kind = !matches!(next, Token::Comma | Token::Period) && !["TO", "FROM"].contains(&word(&next).as_str());
     if is_kind && consume(parser, &["SCHEMA"]) {
         return Ok(GrantedOn::Schemas(names(parser)?));
     }

@@ -65,6 +65,12 @@ pub(super) struct Planning<'a> {
     pub(super) role: &'a str,
 }
 
+impl<'a> Planning<'a> {
+    pub(super) fn rights(&self) -> Rights<'a> {
+        self.session.rights_of(self.snapshot, self.role)
+    }
+}
+
 /// The name that the relation at `index` is given.
 pub(super) fn name(index: usize) -> String {
     format!("\u{1}in place {index}")
@@ -188,7 +194,7 @@ pub(super) async fn plan(planning: Planning<'_>, relation: &InPlace) -> Result<(
         }
         InPlace::Files { location, kind, options } => {
             let sessions = planning.session.sessions();
-            let rules = sessions.config.locations.of(&Rights::of(planning.snapshot, planning.role));
+            let rules = sessions.config.locations.of(&planning.rights());
             match locate(planning.state, &rules, location, *kind).await? {
                 Located::Delta(url) => {
                     let version = open_delta(&sessions.engine, &rules, &url, location).await?;
@@ -216,7 +222,7 @@ fn table_of<'a>(planning: Planning<'a>, name: &ObjectName) -> Result<(&'a Arc<Ta
     let schema = planning.snapshot.schema(&resolved.schema).filter(|_| *resolved.catalog == *planning.snapshot.database);
     let undefined = || Error::UndefinedTable { name: shown().join("."), nearest: None, position: None };
     let schema = schema.ok_or_else(undefined)?;
-    let rights = Rights::of(planning.snapshot, planning.role);
+    let rights = planning.rights();
     rights.check_usage(schema)?;
     let table = schema.tables.get(&*resolved.table).ok_or_else(undefined)?;
     // Columns have come and gone.

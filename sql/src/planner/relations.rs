@@ -84,8 +84,8 @@ pub(super) async fn plan(
     planning: Planning<'_>,
     query: &ast::Statement,
 ) -> Result<Relations> {
-    let Planning { session, state, snapshot, role, .. } = planning;
-    let rights = Rights::of(snapshot, role);
+    let Planning { session, state, snapshot, .. } = planning;
+    let rights = planning.rights();
     let statement = DataFusionStatement::Statement(Box::new(query.clone()));
     let mut named = Relations { sources: HashMap::new(), oids: vec![], tables: vec![], only_catalog: true, is_momentary: !in_place.is_empty(), in_part: vec![] };
     for reference in state.resolve_table_references(&statement)? {
@@ -193,13 +193,12 @@ async fn plan_view_of(
     let query = statement.ast.clone().ok_or_else(|| Error::unsupported("a view without a query"))?;
     let mut planned = super::plan_query_of(views, owner, None, session, &state, snapshot, &statement, &query, &[]).await?;
     let schema = Arc::clone(planned.logical.schema());
-    if schema.fields().len() < view.columns.fields().len() {
-        return Err(Error::OutdatedView { name: name.to_owned() });
-    }
-    let columns: Vec<Expr> = schema
-        .iter()
+    let positions = positions(&planned.schema, view).ok_or_else(|| Error::OutdatedView { name: name.to_owned() })?;
+    let columns: Vec<Expr> = positions
+        .into_iter()
         .zip(view.columns.fields())
-        .map(|((qualifier, field), column)| {
+        .map(|(position, column)| {
+            let (qualifier, field) = schema.qualified_field(position);
             let expr = Expr::from((qualifier, field));
             let expr = match field.data_type() == column.data_type() {
                 true => expr,
@@ -210,4 +209,30 @@ async fn plan_view_of(
         .collect::<Result<_>>()?;
     planned.logical = LogicalPlanBuilder::from(planned.logical).project(columns)?.build()?;
     Ok(planned)
+}
+
+/// Where the columns of a view are among those of its query, which may have more now: `*` means what there is. `None` if one is
+/// not to be told.
+fn positions(query: &arrow::datatypes::Schema, view: &ViewDefinition) -> Option<Vec<usize>> {
+    let names: Vec<&str> = query.fields().iter().map(|field| field.name().as_str()).collect();
+    if names == view.outputs {
+        return Some((0..names.len()).collect());
+    }
+    if view.outputs.is_empty() {
+        // Made before names were kept.
+        return (names.len() >= view.columns.fields().len()).then(|| (0..view.columns.fields().len()).collect());
+    }
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut positions = Vec::with_capacity(view.outputs.len());
+    for name in &view.outputs {
+        let count = |names: &mut dyn Iterator<Item = &str>| names.filter(|other| other == name).count();
+        // With another column of the name there is no telling which is which.
+        if count(&mut names.iter().copied()) != count(&mut view.outputs.iter().map(String::as_str)) {
+            return None;
+        }
+        let before = seen.entry(name).or_default();
+        positions.push(names.iter().enumerate().filter(|(_, other)| *other == name).nth(*before)?.0);
+        *before += 1;
+    }
+    Some(positions)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 use super::tables::TableContents;
@@ -12,15 +13,27 @@ tokio::task_local! {
     static SCOPE: Arc<StatementScope>;
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StatementScope {
+    /// What `now()` is in all of its queries.
+    started: DateTime<Utc>,
     /// Tables as the statement sees them, by oid, if it is made of several queries.
     pub(super) pinned: Mutex<Option<BTreeMap<u32, TableContents>>>,
     /// The statement is making what it has prepared: whether it was done must be known.
     committing: AtomicBool,
 }
 
+impl Default for StatementScope {
+    fn default() -> Self {
+        Self { started: Utc::now(), pinned: Mutex::default(), committing: AtomicBool::default() }
+    }
+}
+
 impl StatementScope {
+    pub(crate) fn started(&self) -> DateTime<Utc> {
+        self.started
+    }
+
     /// That of the statement which this task runs.
     pub(crate) fn current() -> Option<Arc<Self>> {
         SCOPE.try_with(Arc::clone).ok()

@@ -7,7 +7,8 @@ use engine::{NewFile, TableChanges};
 use url::Url;
 
 use crate::catalog::CatalogSnapshot;
-use crate::catalog::object::{Change, merge};
+use crate::catalog::grants::Securable;
+use crate::catalog::object::{Change, Definition, Object, merge};
 use crate::error::{Error, Result};
 use crate::session::settings::Settings;
 use crate::session::tables::TableContents;
@@ -46,6 +47,44 @@ struct Block {
 struct BlockCatalog {
     snapshot: Arc<CatalogSnapshot>,
     changes: Vec<Change>,
+    /// The version of the catalog whose roles and grants these are.
+    rights_version: u64,
+}
+
+impl BlockCatalog {
+    /// Takes roles, owners and grants from `latest`, but of what the block itself has changed.
+    fn refresh_rights(&mut self, latest: &CatalogSnapshot) {
+        if self.rights_version == latest.version {
+            return;
+        }
+        self.rights_version = latest.version;
+        let is_own = |object: &Object| self.changes.iter().any(|change| change.object.oid == object.oid);
+        let is_role = |object: &Object| matches!(object.definition, Definition::Role(_));
+        let mut changed: Vec<Object> = vec![];
+        for object in latest.objects().filter(|object| !is_own(object)) {
+            match self.snapshot.object(object.oid) {
+                Some(known) if known.version == object.version => {}
+                _ if is_role(object) => changed.push(Object::clone(object)),
+                Some(known) => {
+                    let (owner, grants) = (object.owner.clone(), object.grants.clone());
+                    changed.push(Object { owner, grants, ..Object::clone(known) });
+                }
+                // What keeps the grants of something that was there before.
+                None if !object.definition.is_relation() && object.definition.securable().is_some_and(|kind| kind != Securable::Schema) => {
+                    changed.push(Object::clone(object));
+                }
+                None => {}
+            }
+        }
+        for role in self.snapshot.objects().filter(|object| is_role(object) && !is_own(object)) {
+            if latest.object(role.oid).is_none() {
+                changed.push(Object { dropped: true, ..Object::clone(role) });
+            }
+        }
+        if !changed.is_empty() {
+            self.snapshot = Arc::new(self.snapshot.with(changed, self.snapshot.stored_version()));
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -160,14 +199,17 @@ impl Transaction {
         }
     }
 
-    /// The catalog that statements see now; `latest` outside a block.
-    pub(super) fn catalog(&mut self, latest: impl FnOnce() -> Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
+    /// The catalog that statements see now: outside a block the `latest`, within one that of its beginning, with what the block
+    /// has changed, and with the rights that everybody has now.
+    pub(super) fn catalog(&mut self, latest: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
         match &mut self.block {
             Some(block) => {
-                let first = || BlockCatalog { snapshot: latest(), changes: vec![] };
-                Arc::clone(&block.catalog.get_or_insert_with(first).snapshot)
+                let first = || BlockCatalog { snapshot: Arc::clone(&latest), changes: vec![], rights_version: latest.version };
+                let catalog = block.catalog.get_or_insert_with(first);
+                catalog.refresh_rights(&latest);
+                Arc::clone(&catalog.snapshot)
             }
-            None => latest(),
+            None => latest,
         }
     }
 

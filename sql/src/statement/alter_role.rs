@@ -8,11 +8,11 @@ use super::command;
 use super::names::role;
 use super::roles::{FirstRoles, check_may_change_roles, check_name, check_superuser, connection_limit, valid_until, verifier};
 use super::set::{literal, setting_name};
-use crate::catalog::object::{Change, Definition};
+use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::role::{PREDEFINED, RoleDefinition};
 use crate::catalog::{BOOTSTRAP_ROLE, CatalogSnapshot};
 use crate::error::{Error, Result};
-use crate::privileges::Rights;
+use crate::privileges::{Rights, is_superuser};
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
@@ -23,10 +23,17 @@ pub(super) async fn alter_role(session: &Arc<Session>, name: &Ident, operation: 
     if PREDEFINED.contains(&name.as_str()) {
         return Err(Error::classified(SqlState::INSUFFICIENT_PRIVILEGE, format!("role \"{name}\" cannot be altered: it is predefined")));
     }
+    let is_required = || Error::classified(SqlState::RESERVED_NAME, format!("role \"{name}\" is required by the database system"));
+    if name == BOOTSTRAP_ROLE && matches!(operation, AlterRoleOperation::RenameRole { .. }) {
+        return Err(is_required());
+    }
     if let AlterRoleOperation::RenameRole { role_name } = operation {
         return rename(session, &name, &super::names::folded(role_name)).await;
     }
     let alteration = alteration(session, operation)?;
+    if name == BOOTSTRAP_ROLE && alteration.iter().any(|change| matches!(change, Alteration::Superuser(false) | Alteration::Login(false))) {
+        return Err(is_required());
+    }
     let first = FirstRoles::prepare(session, &snapshot).await?;
     let oid = session.sessions().catalog.new_oid().await?;
     session
@@ -41,9 +48,11 @@ pub(super) async fn alter_role(session: &Arc<Session>, name: &Ident, operation: 
                     }
                 })]);
             }
-            // Until now it was a superuser because nobody had said what it is.
-            let superuser = RoleDefinition { superuser: true, inherit: true, create_role: true, create_db: true, login: true, ..RoleDefinition::default() };
-            let mut definition = superuser;
+            // Until now it was a superuser because nobody had said what it is. A role that was dropped is none.
+            if !is_superuser(snapshot, &name) {
+                return Err(Error::UndefinedRole { name: name.clone() });
+            }
+            let mut definition = RoleDefinition::superuser();
             change(&mut definition);
             let mut changes = first.changes(snapshot, &name);
             changes.push(Change::create(oid, 0, &name, BOOTSTRAP_ROLE, Definition::Role(definition)));
@@ -136,7 +145,7 @@ fn option_of(session: &Session, option: &RoleOption) -> Result<Alteration> {
 
 /// A role may change its own password and settings; who makes roles, everything of roles that are no superusers.
 fn check_may_alter(rights: &Rights<'_>, name: &str, alteration: &[Alteration]) -> Result<()> {
-    let is_superuser = crate::privileges::is_superuser(rights.snapshot, name);
+    let is_superuser = is_superuser(rights.snapshot, name);
     let of_superusers = |change: &Alteration| matches!(change, Alteration::Superuser(_) | Alteration::Replication(_) | Alteration::BypassRls(_));
     if is_superuser || alteration.iter().any(of_superusers) {
         return check_superuser(rights, "must be superuser to alter superuser roles or change superuser attribute");
@@ -171,7 +180,7 @@ async fn rename(session: &Arc<Session>, name: &str, new_name: &str) -> Result<Re
 
 /// The name of a role is in all that it owns, was granted and granted.
 fn renamed(snapshot: &CatalogSnapshot, name: &str, new_name: &str) -> Vec<Change> {
-    let names_it = |object: &crate::catalog::object::Object| match &object.definition {
+    let names_it = |object: &Object| match &object.definition {
         Definition::Role(role) => {
             object.name == name || role.member_of.iter().any(|(group, membership)| group == name || membership.grantor == name)
         }

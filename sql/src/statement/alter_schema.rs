@@ -39,6 +39,7 @@ pub(super) async fn alter_schema(session: &Arc<Session>, alter: &AlterSchema) ->
                 rights.check(&secured_database(snapshot), Privilege::Create)?;
                 return Ok(vec![change_owner(schema, new_owner)]);
             }
+            rights.check(&secured_database(snapshot), Privilege::Create)?;
             if let Some(new_name) = &new_name {
                 if new_name.starts_with("pg_") {
                     return Err(Error::ReservedSchemaName { name: new_name.clone() });

@@ -19,12 +19,12 @@ use super::names::{folded, owner, relation_in, unquoted};
 use super::owned::change_owner;
 use super::{command, skipped};
 use crate::catalog::object::{Change, Definition};
-use crate::catalog::{CatalogSnapshot, TableDefinition};
+use crate::catalog::{CatalogSnapshot, TableDefinition, TableKind};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::TARGET;
 use crate::planner::assign::{Enforced, identifier};
-use crate::privileges::{Rights, secured_relation};
+use crate::privileges::{Rights, secured_object, secured_relation};
 use crate::response::Response;
 use crate::session::temporary::is_temporary;
 use crate::session::{Session, TransactionStatus};
@@ -37,6 +37,8 @@ struct Altered {
     values: Vec<String>,
     /// Rows that are there already may break a new rule.
     needs_check: bool,
+    /// Columns by their names before and after.
+    renamed: Vec<(String, String)>,
 }
 
 pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, alter: &AlterTable) -> Result<Response> {
@@ -49,6 +51,14 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
         }
         return Err(error);
     };
+    let expected = match (tag(statement), table.kind) {
+        ("ALTER VIEW", kind) if kind != TableKind::View => Some("view"),
+        ("ALTER MATERIALIZED VIEW", kind) if kind != TableKind::MaterializedView => Some("materialized view"),
+        _ => None,
+    };
+    if let Some(expected) = expected {
+        return Err(Error::WrongRelation { name: table.name.clone(), expected, hint: None });
+    }
     Rights::in_session(session, &snapshot).check_owner(&secured_relation(&snapshot, schema, table))?;
     if let [operation] = alter.operations.as_slice() {
         match operation {
@@ -70,6 +80,7 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
         values: modification.target.definition.columns.fields().iter().map(|field| identifier(field.name())).collect(),
         definition: modification.target.definition.clone(),
         needs_check: false,
+        renamed: vec![],
     };
     for operation in &alter.operations {
         altered.apply(&modification, operation).await?;
@@ -85,6 +96,11 @@ async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<(
     session
         .change_catalog(|snapshot| {
             let object = snapshot.object(oid).ok_or_else(|| Error::unsupported("renaming a table that is served from a location"))?;
+            if let Some((schema, table)) = snapshot.table(oid) {
+                let rights = Rights::in_session(session, snapshot);
+                rights.check_owner(&secured_relation(snapshot, schema, table))?;
+                rights.check_create_in(schema)?;
+            }
             let schema = snapshot.schemas.iter().find(|schema| schema.oid == object.parent);
             if schema.is_some_and(|schema| schema.tables.contains_key(&name)) {
                 return Err(Error::DuplicateRelation { name: name.clone() });
@@ -193,6 +209,7 @@ impl Altered {
                 if self.definition.partition_columns.contains(&old) {
                     return Err(Error::unsupported("renaming a column by which a table is partitioned"));
                 }
+                self.renamed.push((old.clone(), new.clone()));
                 self.set_field(index, self.definition.columns.field(index).clone().with_name(&new));
                 if let Some(default) = self.definition.defaults.remove(&old) {
                     self.definition.defaults.insert(new.clone(), default);
@@ -323,7 +340,7 @@ impl Altered {
 
     /// Makes the change, of the rows first.
     async fn make(self, before: Modification) -> Result<()> {
-        let Self { definition, values, needs_check } = self;
+        let Self { definition, values, needs_check, renamed } = self;
         let (oid, old) = (before.target.oid, before.target.definition.clone());
         let after = Modification { target: Target { definition: definition.clone(), ..before.target.clone() }, ..before.clone() };
         let Some(contents) = before.current().await? else { return Err(Error::SerializationFailure) };
@@ -364,7 +381,14 @@ impl Altered {
         let change = |snapshot: &CatalogSnapshot| -> Result<Change> {
             let object = snapshot.object(oid).filter(|object| object.definition == Definition::Table(old.clone()));
             let object = object.ok_or(Error::SerializationFailure)?;
-            Ok(Change::alter(object, |object| object.definition = Definition::Table(definition.clone())))
+            Rights::in_session(session, snapshot).check_owner(&secured_object(object))?;
+            Ok(Change::alter(object, |object| {
+                object.definition = Definition::Table(definition.clone());
+                for (from, to) in &renamed {
+                    object.grants.rename_column(from, to);
+                }
+                object.grants.columns.retain(|column, _| definition.columns.index_of(column).is_ok());
+            }))
         };
         if session.transaction_status() != TransactionStatus::Idle {
             session.change_table(oid, &contents, changes).await?;

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName};
 
 use super::command;
 use super::names::{relation, schema_name, unquoted};
-use super::roles::check_may_change_roles;
+use super::roles::{check_may_change_roles, check_superuser};
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::{CatalogSnapshot, TableKind};
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ pub(super) async fn comment(
             let rights = Rights::in_session(session, snapshot);
             let object = object.ok_or_else(|| Error::unsupported("a comment on what the catalog does not keep"))?;
             match (&object.definition, snapshot.table(object.oid)) {
+                (Definition::Role(role), _) if role.superuser => check_superuser(&rights, "must be superuser to comment on superusers")?,
                 (Definition::Role(_), _) => check_may_change_roles(&rights, "must have CREATEROLE privilege to comment on a role")?,
                 (_, Some((schema, table))) => rights.check_owner(&secured_relation(snapshot, schema, table))?,
                 (_, None) => rights.check_owner(&secured_object(object))?,
@@ -46,7 +47,7 @@ pub(super) async fn comment(
                 Definition::Table(table) => table.comment.clone_from(&text),
                 Definition::External(table) => table.comment.clone_from(&text),
                 Definition::Role(role) => role.comment.clone_from(&text),
-                Definition::Served | Definition::Database | Definition::Location | Definition::Secret(_) | Definition::Defaults { .. } => {}
+                Definition::Served | Definition::Database | Definition::Location { .. } | Definition::Secret(_) | Definition::Defaults { .. } => {}
             })])
         })
         .await?;

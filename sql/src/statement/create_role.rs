@@ -12,7 +12,7 @@ use crate::catalog::BOOTSTRAP_ROLE;
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::role::{Membership, RoleDefinition};
 use crate::error::{Error, Result};
-use crate::privileges::Rights;
+use crate::privileges::{Rights, memberships};
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
@@ -30,6 +30,13 @@ pub(super) async fn create_role(session: &Arc<Session>, create: &CreateRole) -> 
     let groups = [existing(&create.in_role)?, existing(&create.in_group)?].concat();
     let members = [existing(&create.role)?, existing(&create.user)?].concat();
     let admins = existing(&create.admin)?;
+    for group in &groups {
+        let above = memberships(&snapshot, group, false);
+        if let Some(member) = members.iter().chain(&admins).find(|member| above.contains(*member)) {
+            let message = format!("role \"{member}\" is a member of role \"{name}\"");
+            return Err(Error::classified(SqlState::INVALID_GRANT_OPERATION, message));
+        }
+    }
     let definition = RoleDefinition {
         superuser: create.superuser.unwrap_or(false),
         inherit: create.inherit.unwrap_or(true),

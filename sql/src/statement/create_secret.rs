@@ -7,11 +7,12 @@ use engine::MadeSecret;
 
 use super::names::folded;
 use super::{command, skipped};
-use crate::catalog::grants::{Privilege, Securable};
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::grants::Privilege;
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::secret::SecretDefinition;
 use crate::error::{Error, Result};
-use crate::privileges::{Rights, initial_grants, secured_database, secured_object};
+use crate::privileges::{Rights, secured_database, secured_object};
 use crate::response::Response;
 use crate::session::Session;
 use crate::sql_state::SqlState;
@@ -26,9 +27,15 @@ pub(super) async fn create_secret(
 ) -> Result<Response> {
     let name = folded(name);
     let invalid = |message: String| Error::InvalidParameterValue { message: format!("secret \"{name}\": {message}") };
-    // It is a part of URLs.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.chars().all(is_plain) {
+    let may = |snapshot: &CatalogSnapshot| {
+        let rights = Rights::in_session(session, snapshot);
+        match snapshot.secret(&name) {
+            None => rights.check(&secured_database(snapshot), Privilege::Create),
+            Some((object, _)) => rights.check_owner(&secured_object(object)),
+        }
+    };
+    may(&session.catalog())?;
+    if !engine::is_secret_name(&name) {
         return Err(invalid("its name may have letters, digits, - and _ only".into()));
     }
     let options = options.iter().map(|option| (option.key.value.clone(), option.value.value.clone()));
@@ -44,19 +51,11 @@ pub(super) async fn create_secret(
     let definition = SecretDefinition::seal(&sessions.config.sealing_key, &name, &secret).map_err(invalid)?;
     let oid = sessions.catalog.new_oid().await?;
     let created = session.change_catalog(|snapshot| {
-        let rights = Rights::in_session(session, snapshot);
         let definition = Definition::Secret(definition.clone());
+        may(snapshot)?;
         match snapshot.secret(&name) {
-            None => {
-                rights.check(&secured_database(snapshot), Privilege::Create)?;
-                let mut secret = Change::create(oid, 0, &name, &session.role(), definition);
-                secret.object.grants = initial_grants(snapshot, &session.role(), Securable::Secret, 0);
-                Ok(vec![secret])
-            }
-            Some((object, _)) if or_replace => {
-                rights.check_owner(&secured_object(object))?;
-                Ok(vec![Change::alter(object, |object| object.definition = definition)])
-            }
+            None => Ok(vec![Change::create(oid, 0, &name, &session.role(), definition)]),
+            Some((object, _)) if or_replace => Ok(vec![Change::alter(object, |object| object.definition = definition)]),
             Some(_) => Err(Error::classified(SqlState::DUPLICATE_OBJECT, format!("secret \"{name}\" already exists"))),
         }
     });

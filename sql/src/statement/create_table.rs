@@ -1,13 +1,15 @@
 //! `CREATE TABLE` and `CREATE TABLE AS`.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{self, LogicalPlan, Volatility};
 use datafusion::sql::sqlparser::ast::{
-    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, OnCommit, TableConstraint,
+    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, OnCommit,
+    TableConstraint, Visit, Visitor,
 };
 use engine::storable_type;
 use udfs::postgres::pg_type::{PG_TYPE, PG_TYPMOD};
@@ -151,7 +153,7 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
     let published = session.change_catalog(|snapshot| {
         let (parent, made) = parent(session, snapshot, schema)?;
         let mut new = Change::create(oid, parent, name, &session.role(), Definition::Table(definition.clone()));
-            new.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
+        new.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
         let Some(existing) = snapshot.schema(schema).and_then(|schema| schema.tables.get(name)) else {
             return Ok(made.into_iter().chain([new]).collect());
         };
@@ -161,7 +163,10 @@ async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, nam
             // What reads the table goes on to read it.
             Some(object) if create.or_replace => {
                 Rights::in_session(session, snapshot).check_owner(&secured_object(object))?;
-                Ok(vec![Change::alter(object, |object| object.definition = Definition::Table(definition.clone()))])
+                Ok(vec![Change::alter(object, |object| {
+                    object.definition = Definition::Table(definition.clone());
+                    object.grants.columns.clear();
+                })])
             }
             None if create.or_replace => {
                 Err(Error::WrongRelation { name: name.to_owned(), expected: "table that can be replaced", hint: None })
@@ -311,6 +316,7 @@ pub(super) async fn check_expressions(
     name: &str,
     definition: &TableDefinition,
 ) -> Result<()> {
+    refuse_subqueries(definition)?;
     let target = Target { oid: 0, name: name.to_owned(), definition: definition.clone() };
     let modification = modification(session, statement, snapshot, target);
     let state = planner::session_state(session, snapshot);
@@ -330,6 +336,25 @@ pub(super) async fn check_expressions(
         // Types are compared when a plan is analyzed.
         let analyzer = state.analyzer();
         analyzer.execute_and_check(planned.logical, state.config_options(), |_, _| {})?;
+    }
+    Ok(())
+}
+
+/// What a subquery names would be looked up, and read, by whoever writes a row.
+fn refuse_subqueries(definition: &TableDefinition) -> Result<()> {
+    struct Queries;
+    impl Visitor for Queries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &ast::Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    let defaults = definition.defaults.values().map(|text| (text, "DEFAULT expression"));
+    for (text, place) in defaults.chain(definition.checks.values().map(|text| (text, "check constraint"))) {
+        if parsed_expression(text).is_some_and(|expr| expr.visit(&mut Queries).is_break()) {
+            return Err(Error::unsupported(format!("a subquery in a {place}")));
+        }
     }
     Ok(())
 }

@@ -106,6 +106,7 @@ pub(super) async fn define(session: &Arc<Session>, snapshot: &Arc<CatalogSnapsho
         query,
         dialect: session.dialect(),
         search_path,
+        outputs: planned.schema.fields().iter().map(|field| field.name().clone()).collect(),
         columns: columns(&planned.schema, planned.logical.schema().inner(), &create.columns)?,
         depends_on: planned.relations,
         comment: create.comment.clone(),

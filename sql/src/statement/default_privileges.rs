@@ -44,8 +44,9 @@ pub(super) async fn alter_default_privileges(
         snapshot.schema(&name).map(|schema| schema.oid).ok_or(Error::UndefinedSchema { name })
     };
     let parents = if schemas.is_empty() { vec![0] } else { schemas.iter().map(parent).collect::<Result<Vec<_>>>()? };
-    let wanted = wanted(change, on, |_| false, "")?;
-    if !wanted.columns.is_empty() {
+    let has_columns = change.privileges.iter().flatten().any(|given| !given.columns.is_empty()) || !change.all_columns.is_empty();
+    let wanted = wanted(change, on, |_| true, "")?;
+    if has_columns {
         return Err(Error::classified(SqlState::INVALID_GRANT_OPERATION, "default privileges cannot be set for columns"));
     }
     let count = u32::try_from(roles.len() * parents.len()).unwrap_or(u32::MAX);

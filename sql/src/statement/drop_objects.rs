@@ -59,7 +59,7 @@ pub(super) fn described(session: &Session, snapshot: &CatalogSnapshot, object: &
         Definition::Role(_) => format!("role {}", object.name),
         Definition::Served => format!("table {}", object.name),
         Definition::Database => format!("database {}", object.name),
-        Definition::Location => format!("location {}", object.name),
+        Definition::Location { .. } => format!("location {}", object.name),
         Definition::Secret(_) => format!("secret {}", object.name),
         Definition::Defaults { .. } => format!("default privileges of objects of role {}", object.name),
         Definition::Schema { .. } => format!("schema {}", object.name),

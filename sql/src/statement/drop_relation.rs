@@ -88,6 +88,10 @@ pub(super) async fn drop_relation(
     }
     session
         .change_catalog(|snapshot| {
+            let rights = Rights::in_session(session, snapshot);
+            for (schema, table) in oids.iter().filter_map(|oid| snapshot.table(*oid)) {
+                rights.check_drop(schema, table)?;
+            }
             let there: Vec<u32> = oids.iter().copied().filter(|oid| snapshot.object(*oid).is_some()).collect();
             drop_objects(session, snapshot, &there, cascade)
         })

@@ -8,7 +8,8 @@ use super::drop_objects::described;
 use super::names::folded;
 use super::roles::{check_may_change_roles, check_superuser};
 use super::{command, skipped};
-use crate::catalog::CatalogSnapshot;
+use crate::catalog::role::{PREDEFINED, RoleDefinition};
+use crate::catalog::{BOOTSTRAP_ROLE, CatalogSnapshot};
 use crate::catalog::object::{Change, Definition, Object};
 use crate::error::{Error, Result};
 use crate::privileges::Rights;
@@ -22,6 +23,9 @@ pub(super) async fn drop_role(session: &Arc<Session>, names: &[ObjectName], if_e
     for name in names {
         let [part] = name.0.as_slice() else { return Err(Error::ImproperName { name: name.to_string() }) };
         let name = part.as_ident().map_or_else(|| part.to_string(), folded);
+        if name == BOOTSTRAP_ROLE || PREDEFINED.contains(&name.as_str()) {
+            return Err(Error::Required { what: format!("role {name}") });
+        }
         match snapshot.role(&name) {
             Some(_) if wanted.contains(&name) => {}
             Some(_) => wanted.push(name),
@@ -45,7 +49,9 @@ fn changes(session: &Session, snapshot: &CatalogSnapshot, names: &[String]) -> R
         if *name == session.role() || *name == session.user() {
             return Err(Error::classified(SqlState::OBJECT_IN_USE, "current user cannot be dropped"));
         }
-        let dependents: Vec<String> = snapshot.objects().flat_map(|object| dependents(session, snapshot, object, name)).collect();
+        let dependents = snapshot.objects().flat_map(|object| dependents(session, snapshot, object, name));
+        let mut dependents: Vec<String> = dependents.collect();
+        dependents.dedup();
         if !dependents.is_empty() {
             return Err(Error::Classified {
                 sql_state: SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
@@ -57,7 +63,7 @@ fn changes(session: &Session, snapshot: &CatalogSnapshot, names: &[String]) -> R
         }
         changes.push(Change::drop(object));
     }
-    let is_member = |role: &crate::catalog::role::RoleDefinition| names.iter().any(|name| role.member_of.contains_key(name));
+    let is_member = |role: &RoleDefinition| names.iter().any(|name| role.member_of.contains_key(name));
     for (object, _) in snapshot.roles().filter(|(object, role)| !names.contains(&object.name) && is_member(role)) {
         changes.push(Change::alter(object, |object| {
             if let Definition::Role(role) = &mut object.definition {
@@ -71,6 +77,9 @@ fn changes(session: &Session, snapshot: &CatalogSnapshot, names: &[String]) -> R
 /// Why a role must stay because of an object.
 fn dependents(session: &Session, snapshot: &CatalogSnapshot, object: &Object, role: &str) -> Vec<String> {
     if matches!(object.definition, Definition::Role(_)) {
+        return vec![];
+    }
+    if object.owner != role && !object.grants.names(role) {
         return vec![];
     }
     let what = described(session, snapshot, object);

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::ObjectName;
 use super::drop_objects::drop_objects;
 use super::names::schema_name;
 use super::{command, skipped};
-use crate::catalog::CatalogSnapshot;
+use crate::catalog::{CatalogSnapshot, Schema};
 use crate::catalog::object::Change;
 use crate::error::{Error, Result};
 use crate::privileges::{Rights, secured_schema};
@@ -45,16 +45,20 @@ fn changes(session: &Session, snapshot: &CatalogSnapshot, names: &[String], casc
     for name in names {
         let schema = snapshot.schema(name).ok_or_else(|| Error::UndefinedSchema { name: name.clone() })?;
         Rights::in_session(session, snapshot).check_owner(&secured_schema(snapshot, schema))?;
-        if let Some(table) = schema.tables.values().find(|table| snapshot.object(table.oid).is_none()) {
-            return Err(match cascade {
-                true => Error::Served { table: table.name.clone() },
-                false => Error::Dependents {
-                    what: format!("schema {name}"),
-                    dependents: vec![format!("table {} depends on schema {name}", table.name)],
-                },
-            });
-        }
+        refuse_served(snapshot, schema, cascade)?;
         oids.push(schema.oid);
     }
     drop_objects(session, snapshot, &oids, cascade)
+}
+
+/// Fails for a schema that has tables which the server was told of.
+pub(super) fn refuse_served(snapshot: &CatalogSnapshot, schema: &Schema, cascade: bool) -> Result<()> {
+    let Some(table) = schema.tables.values().find(|table| snapshot.object(table.oid).is_none()) else { return Ok(()) };
+    Err(match cascade {
+        true => Error::Served { table: table.name.clone() },
+        false => Error::Dependents {
+            what: format!("schema {}", schema.name),
+            dependents: vec![format!("table {} depends on schema {}", table.name, schema.name)],
+        },
+    })
 }

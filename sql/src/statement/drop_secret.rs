@@ -16,8 +16,7 @@ use crate::sql_state::SqlState;
 pub(super) async fn drop_secret(session: &Arc<Session>, name: &Ident, if_exists: bool) -> Result<Response> {
     let name = folded(name);
     let dropped = session.change_catalog(|snapshot| {
-        let undefined = || Error::classified(SqlState::UNDEFINED_OBJECT, format!("secret \"{name}\" does not exist"));
-        let (object, _) = snapshot.secret(&name).ok_or_else(undefined)?;
+        let (object, _) = snapshot.secret(&name).ok_or_else(|| Error::UndefinedSecret { name: name.clone() })?;
         Rights::in_session(session, snapshot).check_owner(&secured_object(object))?;
         Ok(vec![Change::drop(object)])
     });

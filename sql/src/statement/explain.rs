@@ -16,6 +16,7 @@ use super::select::{self, Plan};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::output_names::shown_text;
+use crate::privileges::Rights;
 use crate::response::{Response, Rows};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
@@ -81,6 +82,7 @@ pub(super) async fn execute(
         return Err(Error::unsupported("EXPLAIN of a statement other than a query"));
     }
     let routed = select::route(session, prepared, Arc::new(query.as_ref().clone()), parameters).await?;
+    let statistics = verbose && Rights::in_session(session, &session.catalog()).is_superuser();
     let mut lines = Vec::new();
     if verbose {
         lines.push("Logical plan:".to_owned());
@@ -95,26 +97,27 @@ pub(super) async fn execute(
             Plan::Local(plan) => {
                 let (rows, plan) = engine.analyze_local(&routed.state, plan)?;
                 let rows = count_rows(rows).await?;
-                (rows, started.elapsed(), plan_lines(DisplayableExecutionPlan::with_metrics(plan.as_ref()), verbose))
+                (rows, started.elapsed(), plan_lines(DisplayableExecutionPlan::with_metrics(plan.as_ref()), verbose, statistics))
             }
             Plan::Cluster(plan) => {
                 let rows = engine.run_distributed(statement.sql().to_owned(), plan.clone(), physical.schema())?;
                 // Its metrics are elsewhere.
-                (count_rows(rows).await?, started.elapsed(), plan_lines(displayable(physical.as_ref()), verbose))
+                (count_rows(rows).await?, started.elapsed(), plan_lines(displayable(physical.as_ref()), verbose, statistics))
             }
         };
         lines.extend(shown);
         lines.push(format!("Rows: {rows}"));
         lines.push(format!("Execution Time: {:.3} ms", elapsed.as_secs_f64() * 1e3));
     } else {
-        lines.extend(plan_lines(displayable(physical.as_ref()), verbose));
+        lines.extend(plan_lines(displayable(physical.as_ref()), verbose, statistics));
     }
     lines.push(routed.route.to_string());
     Ok(Response::Rows(text_rows(lines)))
 }
 
-fn plan_lines(plan: DisplayableExecutionPlan<'_>, verbose: bool) -> Vec<String> {
-    shown_text(&plan.set_show_statistics(verbose).indent(verbose).to_string()).lines().map(str::to_owned).collect()
+/// `statistics`: with what is known of columns, which may be more than their reader may know.
+fn plan_lines(plan: DisplayableExecutionPlan<'_>, verbose: bool, statistics: bool) -> Vec<String> {
+    shown_text(&plan.set_show_statistics(statistics).indent(verbose).to_string()).lines().map(str::to_owned).collect()
 }
 
 fn indented(text: &str) -> impl Iterator<Item = String> + '_ {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use super::command;
 use super::names::{folded, relation_in, role, schema_name, unquoted};
 use super::roles::{check_superuser, warn};
-use crate::catalog::grants::{Dependent, Grant, Grants, Privilege, Securable, defaults, grant, passes_on, revoke};
+use crate::catalog::grants::{Circular, Dependent, Grant, Grants, Privilege, Securable, check_circular, defaults, grant, passes_on, revoke};
 use crate::catalog::location::granted_location;
 use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::{BOOTSTRAP_ROLE, CatalogSnapshot};
@@ -27,11 +27,12 @@ pub(super) struct Wanted {
 }
 
 /// What is granted on.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Relation(u32),
     Schema(u32),
     Database,
-    Location(String),
+    Location { name: String, real: Option<String> },
     Secret(String),
 }
 
@@ -43,7 +44,9 @@ pub(super) async fn grant_privileges(session: &Arc<Session>, change: &GrantChang
     {
         return Err(Error::classified(SqlState::FEATURE_NOT_SUPPORTED, "grantor must be current user"));
     }
-    let targets = targets(session, &snapshot, &change.on)?;
+    let mut targets = targets(session, &snapshot, &change.on)?;
+    targets.sort();
+    targets.dedup();
     // For those whose owner and grants are kept apart from them.
     let oids = session.sessions().catalog.new_oids(u32::try_from(targets.len()).unwrap_or(u32::MAX)).await?;
     session
@@ -100,13 +103,12 @@ fn targets(session: &Session, snapshot: &CatalogSnapshot, on: &GrantedOn) -> Res
                 name => Err(Error::UndefinedDatabase { name }),
             })
             .collect(),
-        GrantedOn::Locations(locations) => locations.iter().map(|location| Ok(Target::Location(granted_location(location)?))).collect(),
+        GrantedOn::Locations(locations) => locations.iter().map(|location| granted_location(location).map(|(name, real)| Target::Location { name, real })).collect(),
         GrantedOn::Secrets(names) => names
             .iter()
             .map(|name| {
                 let name = folded(name);
-                let undefined = || Error::classified(SqlState::UNDEFINED_OBJECT, format!("secret \"{name}\" does not exist"));
-                snapshot.secret(&name).map(|_| Target::Secret(name.clone())).ok_or_else(undefined)
+                snapshot.secret(&name).map(|_| Target::Secret(name.clone())).ok_or(Error::UndefinedSecret { name })
             })
             .collect(),
         GrantedOn::Roles(_) | GrantedOn::NewTables | GrantedOn::NewSchemas | GrantedOn::NewOthers => {
@@ -143,15 +145,14 @@ impl Target {
                 apply(session, rights, change, grantees, &secured_database(snapshot), &wanted, object, new)
             }
             Self::Secret(name) => {
-                let undefined = || Error::classified(SqlState::UNDEFINED_OBJECT, format!("secret \"{name}\" does not exist"));
-                let (object, _) = snapshot.secret(name).ok_or_else(undefined)?;
+                let (object, _) = snapshot.secret(name).ok_or_else(|| Error::UndefinedSecret { name: name.clone() })?;
                 let wanted = wanted(change, Securable::Secret, |_| false, name)?;
                 apply(session, rights, change, grantees, &secured_object(object), &wanted, Some(object), || object.clone())
             }
-            Self::Location(location) => {
+            Self::Location { name: location, real } => {
                 let wanted = wanted(change, Securable::Location, |_| false, location)?;
                 let object = snapshot.locations().find(|object| object.name == *location).map(AsRef::as_ref);
-                let made = Change::create(oid, 0, location, &rights.role, Definition::Location).object;
+                let made = Change::create(oid, 0, location, &rights.role, Definition::Location { real: real.clone() }).object;
                 if object.is_none() {
                     check_superuser(rights, &format!("permission denied for location {location}"))?;
                 }
@@ -219,7 +220,7 @@ fn apply(
     let allowed = allowed(rights, secured, wanted, &grantor);
     let asked = wanted.object.len() + wanted.columns.values().map(Vec::len).sum::<usize>();
     let given = allowed.object.len() + allowed.columns.values().map(Vec::len).sum::<usize>();
-    let name = secured.described.split_once(' ').map_or("", |(_, name)| name);
+    let name = secured.name();
     if given == 0 {
         let has_any = secured.kind.privileges().iter().any(|privilege| rights.may_some_column(secured, *privilege));
         if !has_any {
@@ -263,11 +264,16 @@ pub(super) fn change_grants(
         hint: Some("Use CASCADE to revoke them too.".into()),
         position: None,
     };
+    let circular = |Circular| {
+        let message = "grant options cannot be granted back to your own grantor";
+        Error::classified(SqlState::INVALID_GRANT_OPERATION, message)
+    };
     let owner = secured.owner.as_ref();
     for grantee in grantees.iter().map(Option::as_deref) {
         if !wanted.object.is_empty() {
             let list = grants.object.get_or_insert_with(|| secured.list().into_owned());
             if change.grants {
+                check_circular(list, owner, grantee, grantor, &wanted.object, change.option).map_err(circular)?;
                 grant(list, grantee, grantor, &wanted.object, change.option);
             } else {
                 revoke(list, owner, grantee, grantor, &wanted.object, change.option, change.cascade).map_err(dependent)?;
@@ -280,7 +286,10 @@ pub(super) fn change_grants(
         for (column, privileges) in &wanted.columns {
             let list = grants.columns.entry(column.clone()).or_default();
             match change.grants {
-                true => grant(list, grantee, grantor, privileges, change.option),
+                true => {
+                    check_circular(list, owner, grantee, grantor, privileges, change.option).map_err(circular)?;
+                    grant(list, grantee, grantor, privileges, change.option);
+                }
                 false => revoke(list, owner, grantee, grantor, privileges, change.option, change.cascade).map_err(dependent)?,
             }
         }

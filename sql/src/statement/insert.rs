@@ -139,8 +139,6 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     let fixed = fixed(target, insert)?;
     let columns = given_columns(target, insert, &fixed)?;
     let session = &modification.session;
-    let written = columns.iter().chain(fixed.keys()).copied();
-    target.check_columns(session, snapshot, Privilege::Insert, written.filter(|_| insert.source.is_some()))?;
     if insert.overwrite {
         target.check_privilege(session, snapshot, Privilege::Delete)?;
     }
@@ -162,6 +160,8 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     if width < columns.len() && !(insert.columns.is_empty() && fixed.is_empty()) {
         return Err(Error::InsertWidth { more: "target columns", fewer: "expressions" });
     }
+    let written = columns[..width].iter().chain(fixed.keys()).copied();
+    target.check_columns(session, snapshot, Privilege::Insert, written)?;
     refuse_generated(target, insert, &columns[..width])?;
     let given = |index: usize| format!("\u{1}given {index}");
     let names = planned.logical.schema().iter().enumerate().map(|(index, (qualifier, field))| {

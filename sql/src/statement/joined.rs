@@ -16,7 +16,7 @@ use datafusion::logical_expr::{self, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     self, BinaryOperator, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SelectItem,
-    SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 use engine::{FILE_COLUMN, Operation, TableChanges};
 use futures::TryStreamExt;
@@ -129,8 +129,10 @@ impl Joined {
         let mut query = self.join_query("1")?;
         select_of(&mut query)?.projection.clone_from(&self.without_marker(modification, items)?);
         let planned = modification.plan_part(table, query, types).await?;
-        // What the values are made of afterwards.
-        self.returned_items(modification)?;
+        // The new values are computed once to be written and once to be returned.
+        let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
+        let twice = modification.plan_part(table, self.returning_query(modification)?, &planned.parameter_types).await?;
+        refuse_volatile(&twice.logical).map_err(|_| Error::unsupported("a volatile function in an UPDATE with FROM and RETURNING"))?;
         Ok(Some(planned))
     }
 
@@ -307,8 +309,18 @@ impl Joined {
 
     /// Whether the other rows may not be the same when they are asked for again: which rows a LIMIT leaves is nobody's promise.
     fn may_differ(&self) -> bool {
-        let text = self.source.to_string();
-        [" LIMIT ", " FETCH ", " OFFSET "].iter().any(|word| text.contains(word))
+        struct Limits;
+        impl Visitor for Limits {
+            type Break = ();
+
+            fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+                match query.limit_clause.is_some() || query.fetch.is_some() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            }
+        }
+        self.source.visit(&mut Limits).is_break()
     }
 
     /// File, row and, if the row changes, a number: for each row of the join that a clause may be for.

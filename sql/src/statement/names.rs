@@ -80,8 +80,10 @@ pub(super) fn parent(session: &Session, snapshot: &CatalogSnapshot, schema: &str
         Rights::in_session(session, snapshot).check(&secured_database(snapshot), Privilege::Temporary)?;
         return Ok(temporary_schema(snapshot, &session.role()));
     }
-    let undefined = || Error::UndefinedSchema { name: schema.to_owned() };
-    Ok((snapshot.schema(schema).ok_or_else(undefined)?.oid, None))
+    let found = snapshot.schema(schema).ok_or_else(|| Error::UndefinedSchema { name: schema.to_owned() })?;
+    // Perhaps that was another's a moment ago.
+    Rights::in_session(session, snapshot).check_create_in(found)?;
+    Ok((found.oid, None))
 }
 
 /// The relation that a name means, if there is one.
@@ -118,14 +120,14 @@ pub(super) fn relation_in<'a>(
 /// A role that is there, such as that of `AUTHORIZATION role`.
 pub(super) fn role(session: &Session, snapshot: &CatalogSnapshot, ident: &Ident) -> Result<String> {
     let name = folded(ident);
-    match name.as_str() {
-        "current_user" | "current_role" if ident.quote_style.is_none() => return Ok(session.role()),
-        "session_user" if ident.quote_style.is_none() => {
-            return Ok(session.settings(|settings| settings.session_authorization().to_owned()));
-        }
-        _ => {}
-    }
-    let is_there = snapshot.role(&name).is_some() || name == BOOTSTRAP_ROLE || PREDEFINED.contains(&name.as_str()) || name == session.user();
+    let name = match name.as_str() {
+        "current_user" | "current_role" if ident.quote_style.is_none() => session.role(),
+        "session_user" if ident.quote_style.is_none() => session.settings(|settings| settings.session_authorization().to_owned()),
+        _ => name,
+    };
+    // Before there are roles, whoever is connected is one.
+    let is_implied = || name == session.user() && snapshot.roles().next().is_none();
+    let is_there = snapshot.role(&name).is_some() || name == BOOTSTRAP_ROLE || PREDEFINED.contains(&name.as_str()) || is_implied();
     match is_there {
         true => Ok(name),
         false => Err(Error::UndefinedRole { name }),

@@ -39,9 +39,11 @@ impl FirstRoles {
 
     /// The changes that make them, all but `but`, if there is still no role.
     pub(super) fn changes(&self, snapshot: &CatalogSnapshot, but: &str) -> Vec<Change> {
-        let superuser = RoleDefinition { superuser: true, inherit: true, create_role: true, create_db: true, login: true, ..RoleDefinition::default() };
+        if snapshot.roles().next().is_some() {
+            return vec![];
+        }
         let missing = self.0.iter().filter(|(_, name)| name != but && snapshot.role(name).is_none());
-        missing.map(|(oid, name)| Change::create(*oid, 0, name, BOOTSTRAP_ROLE, Definition::Role(superuser.clone()))).collect()
+        missing.map(|(oid, name)| Change::create(*oid, 0, name, BOOTSTRAP_ROLE, Definition::Role(RoleDefinition::superuser()))).collect()
     }
 }
 
@@ -63,6 +65,9 @@ pub(super) fn check_superuser(rights: &Rights<'_>, message: &str) -> Result<()> 
 
 /// Fails for names that no role can have.
 pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::classified(SqlState::SYNTAX_ERROR, "zero-length delimited identifier at or near \"\"\"\""));
+    }
     let is_reserved = name.starts_with("pg_") || ["public", "none", "current_user", "current_role", "session_user", BOOTSTRAP_ROLE].contains(&name);
     match is_reserved {
         true => Err(Error::classified(SqlState::RESERVED_NAME, format!("role name \"{name}\" is reserved"))),

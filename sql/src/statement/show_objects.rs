@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::assign::{identifier, type_name};
 use crate::response::Response;
+use crate::privileges::{Rights, secured_relation};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
 
@@ -110,7 +111,10 @@ fn tables(session: &Session, snapshot: &CatalogSnapshot, options: &ShowStatement
 fn relations(session: &Session, snapshot: &CatalogSnapshot, options: &ShowStatementOptions, kind: TableKind) -> Result<ast::Statement> {
     let matching = filter("table_name", options)?;
     let schemas = schemas(session, snapshot, options)?;
-    let found = snapshot.tables().filter(|(schema, table)| table.kind == kind && schemas.contains(&schema.name));
+    let rights = Rights::in_session(session, snapshot);
+    let found = snapshot.tables().filter(|(schema, table)| {
+        table.kind == kind && schemas.contains(&schema.name) && rights.sees(&secured_relation(snapshot, schema, table))
+    });
     let rows: Vec<String> = found.map(|(schema, table)| format!("({}, {})", quoted_literal(&schema.name), quoted_literal(&table.name))).collect();
     let rows = if rows.is_empty() { "(NULL, NULL)".to_owned() } else { rows.join(", ") };
     skeleton(&format!(

@@ -10,15 +10,14 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SelectItem, SetExpr,
-    TableFactor,
-    TableWithJoins, Update, UpdateTableFromKind,
+    TableFactor, TableWithJoins, Update, UpdateTableFromKind,
 };
 use engine::{FILE_COLUMN, Operation};
 
 use super::insert::parsed_expression;
 use super::joined::{Action, Clause, Joined};
-use super::modify::{Needs, 
-    ATTEMPTS_MAX, Modification, Target, Written, is_default, named_table, refuse_volatile, replaced, select_of, skeleton, target_query, typed,
+use super::modify::{
+    ATTEMPTS_MAX, Modification, Needs, Target, Written, is_default, named_table, refuse_volatile, replaced, select_of, skeleton, target_query, typed,
 };
 use super::names::folded;
 use crate::catalog::grants::Privilege;

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, StringArray, StringBuil
 use arrow::datatypes::{DataType, Field, Fields, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow_flight::sql::{CommandGetDbSchemas, CommandGetTables};
+use sql::Session;
 use sql::catalog::{CatalogSnapshot, Schema, Table, TableKind};
 
 use super::like::like;
@@ -71,14 +72,19 @@ pub(super) fn table_types() -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(table_types_schema(), vec![Arc::new(StringArray::from(vec![TABLE, VIEW]))])
 }
 
-pub(super) fn db_schemas(catalog: &CatalogSnapshot, command: &CommandGetDbSchemas) -> Result<RecordBatch, ArrowError> {
-    let schemas = matching_schemas(catalog, command.catalog.as_deref(), command.db_schema_filter_pattern.as_deref());
+pub(super) fn db_schemas(session: &Session, command: &CommandGetDbSchemas) -> Result<RecordBatch, ArrowError> {
+    let catalog = &*session.catalog();
+    let sees = session.sees(catalog);
+    let mut schemas = matching_schemas(catalog, command.catalog.as_deref(), command.db_schema_filter_pattern.as_deref());
+    schemas.retain(|schema| sees(schema, None));
     let catalogs = StringArray::from_iter_values(schemas.iter().map(|_| &catalog.database));
     let names = StringArray::from_iter_values(schemas.iter().map(|schema| &schema.name));
     RecordBatch::try_new(db_schemas_schema(), vec![Arc::new(catalogs), Arc::new(names)])
 }
 
-pub(super) fn tables(catalog: &CatalogSnapshot, command: &CommandGetTables) -> Result<RecordBatch, ArrowError> {
+pub(super) fn tables(session: &Session, command: &CommandGetTables) -> Result<RecordBatch, ArrowError> {
+    let catalog = &*session.catalog();
+    let sees = session.sees(catalog);
     let mut catalogs = StringBuilder::new();
     let mut schemas = StringBuilder::new();
     let mut names = StringBuilder::new();
@@ -90,7 +96,7 @@ pub(super) fn tables(catalog: &CatalogSnapshot, command: &CommandGetTables) -> R
             let kind = table_type(table.kind);
             let is_wanted = matches_pattern(&table.name, command.table_name_filter_pattern.as_deref())
                 && (command.table_types.is_empty() || command.table_types.iter().any(|wanted| wanted == kind));
-            if !is_wanted {
+            if !is_wanted || !sees(schema, Some(table)) {
                 continue;
             }
             catalogs.append_value(&catalog.database);

@@ -165,6 +165,9 @@ fn role_argument(info: &Info, role: Option<&Value>) -> Result<Option<String>> {
     if role.as_text() == Some("public") {
         return Ok(Some("public".into()));
     }
+    if let Some(name) = role.as_text().filter(|name| info.snapshot().role(name).is_some()) {
+        return Ok(Some(name.to_owned()));
+    }
     let found = with_source(info, |source| {
         roles(source).into_iter().find(|known| role.as_text() == Some(known.name.as_str()) || oid_of(role) == Some(known.oid))
     });

@@ -14,10 +14,7 @@ use crate::session::temporary::TEMPORARY_SCHEMA_OID;
 
 pub(super) fn schemata(rows: &mut Rows, source: &Source<'_>) {
     let rights = source.rights();
-    let may_see = |schema: &&Arc<Schema>| {
-        let schema = secured_schema(source.snapshot, schema);
-        rights.owns(&schema) || schema.kind.privileges().iter().any(|privilege| rights.may(&schema, *privilege))
-    };
+    let may_see = |schema: &&Arc<Schema>| rights.sees(&secured_schema(source.snapshot, schema));
     let system = [INFORMATION_SCHEMA, PG_CATALOG].map(|name| (name.to_owned(), BOOTSTRAP_ROLE.to_owned()));
     let users = source.snapshot.schemas.iter().filter(may_see).map(|schema| (schema.name.clone(), schema.owner.clone()));
     for (name, owner) in system.into_iter().chain(users) {

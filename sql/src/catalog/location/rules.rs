@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
+use engine::Secrets;
 use url::{Host, Url};
 
 use crate::catalog::grants::Privilege;
@@ -25,6 +26,8 @@ pub struct LocationRules {
     private_hosts: bool,
     /// What may be read and written of object stores and web servers; `None` is everything.
     urls: Option<GrantedUrls>,
+    /// By name.
+    store_secrets: Secrets,
 }
 
 /// URLs that a role was granted.
@@ -49,7 +52,12 @@ impl LocationRules {
         let is_within = |path: &&PathBuf| own.iter().any(|own| path.starts_with(own) && *path != own);
         let paths: Vec<PathBuf> = paths.collect();
         let told = paths.iter().filter(is_within).cloned().collect();
-        Self { paths, exports, own, told, private_hosts, urls: None }
+        Self { paths, exports, own, told, private_hosts, urls: None, store_secrets: Secrets::default() }
+    }
+
+    /// The same with the secrets that URLs name.
+    pub fn with_secrets(self, store_secrets: Secrets) -> Self {
+        Self { store_secrets, ..self }
     }
 
     /// The rules for a role: superusers may name what the server was told and what was granted to anybody, others what was
@@ -57,12 +65,12 @@ impl LocationRules {
     pub(crate) fn of(&self, rights: &Rights<'_>) -> Self {
         let granted = |privilege: Privilege| {
             let locations = rights.snapshot.locations().filter(move |object| rights.may(&secured_object(object), privilege));
-            locations.map(|object| object.name.clone()).collect::<Vec<_>>()
+            locations.flat_map(|object| object.definition.locations(&object.name)).collect::<Vec<_>>()
         };
         let (readable, writable) = (granted(Privilege::Read), granted(Privilege::Write));
         let paths = |locations: &[String]| {
             let paths = locations.iter().filter_map(|location| local_path(location));
-            paths.flat_map(|path| path.canonicalize().into_iter().chain([path])).collect::<Vec<PathBuf>>()
+            paths.collect::<Vec<PathBuf>>()
         };
         let (readable_paths, writable_paths) = (paths(&readable), paths(&writable));
         match rights.is_superuser() {
@@ -74,7 +82,8 @@ impl LocationRules {
             false => {
                 let urls = |locations: &[String]| locations.iter().filter_map(|location| Url::parse(location).ok()).collect();
                 let secrets = rights.snapshot.secrets().filter(|(object, _)| rights.may(&secured_object(object), Privilege::Usage));
-                let secrets = secrets.map(|(object, _)| object.name.clone()).collect();
+                // One of the same name in the server's own file is the operator's.
+                let secrets = secrets.map(|(object, _)| object.name.clone()).filter(|name| !self.store_secrets.is_told(name)).collect();
                 let urls = GrantedUrls { readable: urls(&readable), writable: urls(&writable), secrets };
                 // What the server was told is not this role's.
                 Self { paths: readable_paths, exports: writable_paths, urls: Some(urls), ..self.clone() }
@@ -127,6 +136,9 @@ impl LocationRules {
         {
             return Err(denied(&shown(&url), "It takes GRANT READ ON LOCATION, or WRITE, for what it is below, or GRANT USAGE ON SECRET."));
         }
+        if let Some(endpoint) = engine::secret_of(&url).and_then(|name| self.store_secrets.made_endpoint(name)) {
+            self.check_endpoint(&endpoint).await?;
+        }
         match url.scheme() {
             "http" | "https" if !self.private_hosts && !is_public(&url).await => {
                 Err(denied(&shown(&url), "Its host is not a public one. Start the server with --allow-private-urls."))
@@ -161,18 +173,22 @@ fn is_below(granted: &Url, url: &Url) -> bool {
     same(granted) == same(url) && below().is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// How a location is kept that is granted: without what can be written in several ways.
-pub(crate) fn granted_location(location: &str) -> Result<String> {
+/// How a location is kept that is granted: without what can be written in several ways, and for a path that has symbolic
+/// links, where it is at that moment.
+pub(crate) fn granted_location(location: &str) -> Result<(String, Option<String>)> {
     if location.contains(['*', '?', '[']) {
         return Err(super::error(location, "is a pattern; grant the directory above"));
     }
     if let Some(path) = local_path(location) {
         let path = std::path::absolute(&path).map_err(|error| super::error(location, super::describe_io(&error)))?;
-        return Ok(without_dots(&path).to_string_lossy().trim_end_matches('/').to_owned() + if path == Path::new("/") { "/" } else { "" });
+        let path = without_dots(&path);
+        let text = |path: &Path| path.components().collect::<PathBuf>().to_string_lossy().into_owned();
+        let real = path.canonicalize().ok().map(|real| text(&real)).filter(|real| *real != text(&path));
+        return Ok((text(&path), real));
     }
     let url = Url::parse(location).map_err(|error| super::error(location, format!("is not a URL: {error}")))?;
     super::check_url(&url, location)?;
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok((url.as_str().trim_end_matches('/').to_owned(), None))
 }
 
 /// Fails if symbolic links lead from `path` to where statements may not go.

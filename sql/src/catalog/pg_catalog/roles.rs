@@ -44,7 +44,7 @@ pub fn roles(source: &Source<'_>) -> Vec<Role> {
         others.extend(source.session.activity().into_iter().map(|activity| activity.user));
         others.push(source.session.session_user());
     }
-    let superuser = RoleDefinition { superuser: true, inherit: true, create_role: true, create_db: true, login: true, bypass_rls: true, ..RoleDefinition::default() };
+    let superuser = RoleDefinition { bypass_rls: true, ..RoleDefinition::superuser() };
     let others = others.into_iter().map(|name| (name, superuser.clone()));
     for (name, definition) in made.into_iter().chain(others) {
         let oid = role_oid(source, &name);

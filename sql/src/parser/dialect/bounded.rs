@@ -76,8 +76,16 @@ impl Dialect for BoundedPostgres {
     }
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {
-        let external_table = external_table::parse(parser);
-        external_table.or_else(|| named_columns::parse(parser)).or_else(|| time_travel::parse(parser)).or_else(|| refresh::parse(parser)).or_else(|| role::parse(parser)).or_else(|| secret::parse(parser)).or_else(|| alter_view::parse(parser))
+        let statements = [
+            external_table::parse,
+            named_columns::parse,
+            time_travel::parse,
+            refresh::parse,
+            role::parse,
+            secret::parse,
+            alter_view::parse,
+        ];
+        statements.iter().find_map(|parse| parse(parser))
     }
 
     fn supports_table_versioning(&self) -> bool {

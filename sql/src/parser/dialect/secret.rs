@@ -14,7 +14,8 @@ pub(super) fn parse(parser: &mut Parser) -> Option<Result<Statement, ParserError
         skip(parser, 2);
         return Some(drop(parser));
     }
-    let words = match (is_word(parser, 1, Keyword::OR), is_word(parser, 1, Keyword::PERSISTENT)) {
+    let is_replace = is_word(parser, 1, Keyword::OR) && is_word(parser, 2, Keyword::REPLACE);
+    let words = match (is_replace, is_word(parser, 1, Keyword::PERSISTENT)) {
         (true, _) if is_word(parser, 3, Keyword::PERSISTENT) => 4,
         (true, _) => 3,
         (_, true) => 2,
@@ -24,7 +25,7 @@ pub(super) fn parse(parser: &mut Parser) -> Option<Result<Statement, ParserError
         return None;
     }
     skip(parser, words + 1);
-    Some(create(parser, words > 2))
+    Some(create(parser, is_replace))
 }
 
 fn skip(parser: &mut Parser, tokens: usize) {
