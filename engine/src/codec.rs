@@ -101,7 +101,7 @@ mod tests {
     use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
     use prost::Message;
 
-    use crate::write::WriteTarget;
+    use crate::write::{SortColumn, WriteTarget};
 
     fn empty(name: &str) -> Arc<dyn ExecutionPlan> {
         Arc::new(EmptyExec::new(Arc::new(Schema::new(vec![Field::new(name, DataType::Int64, false)]))))
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_to_be_written_arrives() {
-        let target = WriteTarget { location: "s3://lake/t/".into(), partition_columns: vec!["x".into()] };
+        let sort_columns = vec![SortColumn { name: "x".into(), descending: true, nulls_first: false }];
+        let target = WriteTarget { location: "s3://lake/t/".into(), partition_columns: vec!["x".into()], sort_columns };
         let plan = sent(Arc::new(WriteExec::try_new(empty("x"), target.clone()).expect("a plan")));
         let write = plan.downcast_ref::<WriteExec>().expect("ours");
         assert_eq!(write.target(), &target);

@@ -9,6 +9,7 @@ mod file_writer;
 mod node;
 mod partitions;
 
+pub use exec::SortColumn;
 pub(crate) use exec::WriteExec;
 #[cfg(test)]
 pub(crate) use exec::WriteTarget;

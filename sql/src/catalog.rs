@@ -29,7 +29,7 @@ pub(crate) use external_table::DELTA;
 pub use external_table::ExternalTableDefinition;
 pub use schema::Schema;
 pub use snapshot::CatalogSnapshot;
-pub use table::{Table, TableDefinition, TableKind};
+pub use table::{OnCommit, Table, TableDefinition, TableKind};
 pub use view::ViewDefinition;
 
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -147,10 +148,31 @@ fn parse_statements(parser: &mut Parser) -> std::result::Result<Vec<Parsed>, Par
         }
         statements.push(match grant::parse(parser) {
             Some(grant) => Parsed::Grant(grant?),
-            None => Parsed::Library(Box::new(parser.parse_statement()?)),
+            None => Parsed::Library(Box::new(with_data(parser.parse_statement()?, parser))),
         });
         is_delimited = false;
     }
+}
+
+/// What may follow CREATE TABLE AS: `WITH [NO] DATA`.
+fn with_data(mut statement: ast::Statement, parser: &mut Parser) -> ast::Statement {
+    use ast::LimitClause as L;
+    let query = match &mut statement {
+        ast::Statement::CreateTable(ast::CreateTable { query: Some(query), .. }) => query,
+        ast::Statement::CreateView(view) if view.materialized => {
+            let _is_the_default = parser.parse_keywords(&[Keyword::WITH, Keyword::DATA]);
+            return statement;
+        }
+        _ => return statement,
+    };
+    if parser.parse_keywords(&[Keyword::WITH, Keyword::NO, Keyword::DATA]) {
+        let limit = Some(ast::Expr::value(ast::Value::Number("0".into(), false)));
+        query.limit_clause = Some(L::LimitOffset { limit, offset: None, limit_by: vec![] });
+        query.fetch = None;
+    } else {
+        let _is_the_default = parser.parse_keywords(&[Keyword::WITH, Keyword::DATA]);
+    }
+    statement
 }
 
 /// `WITH … INSERT …` as the INSERT and what is before it.

@@ -227,6 +227,7 @@ impl Session {
             self.check_transaction(statement)?;
             statement::prepare(self, statement, parameter_types).await
         };
+        let prepare = StatementScope::within(Some(Arc::default()), prepare);
         let outcome = self.until_canceled(prepare).await;
         outcome.inspect_err(|_| self.statement_failed())
     }
@@ -240,7 +241,9 @@ impl Session {
         let run = running::RunningStatement::start(self, statement::kind(prepared.statement()), &prepared.statement().shown());
         let execute = async {
             self.check_transaction(prepared.statement())?;
-            statement::execute(self, prepared, parameters).await
+            let response = statement::execute(self, prepared, parameters).await?;
+            self.end_transaction_of_temporary().await?;
+            Ok(response)
         };
         let execute = StatementScope::within(Some(run.scope()), execute).boxed();
         let outcome = match statement::changes_catalog(prepared.statement()) {

@@ -44,6 +44,7 @@ mod select;
 mod set;
 mod show;
 mod show_objects;
+pub(crate) mod storage_parameters;
 mod transaction;
 mod truncate;
 mod update;

@@ -25,4 +25,6 @@ mod serve;
 mod s3;
 mod server;
 mod slt;
+mod snapshots;
+mod sorted_files;
 mod tables;

@@ -6,7 +6,9 @@ mod data_file;
 mod file_statistics;
 mod history;
 mod layout;
+mod ledger;
 mod provider;
+mod read;
 mod vacuum;
 mod version;
 
@@ -15,5 +17,7 @@ pub use data_file::{DataFile, NewFile};
 pub(crate) use file_statistics::to_json as statistics_json;
 pub use history::{HistoryEntry, Moment};
 pub use layout::{storable_type, without_views};
+pub use ledger::ReadPoint;
 pub use provider::{DeltaScan, FILE_COLUMN};
+pub use read::ReadFor;
 pub use version::{DeltaTables, TableVersion};

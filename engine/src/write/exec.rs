@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Statistics, internal_err};
@@ -35,6 +36,16 @@ pub(crate) struct WriteTarget {
     pub(crate) location: String,
     /// Each file has rows of one value of each.
     pub(crate) partition_columns: Vec<String>,
+    /// By which the rows of each file are sorted.
+    pub(crate) sort_columns: Vec<SortColumn>,
+}
+
+/// A column by which rows are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SortColumn {
+    pub name: String,
+    pub descending: bool,
+    pub nulls_first: bool,
 }
 
 /// What the operator gives: a row for each file.
@@ -68,6 +79,16 @@ impl WriteExec {
         &self.target
     }
 
+    fn ordering(&self) -> Result<Vec<PhysicalSortRequirement>> {
+        let schema = self.input.schema();
+        let partitions = self.target.partition_columns.iter().map(|name| Ok(PhysicalSortRequirement::new(col(name, &schema)?, None)));
+        let sorted = self.target.sort_columns.iter().map(|column| {
+            let options = SortOptions { descending: column.descending, nulls_first: column.nulls_first };
+            Ok(PhysicalSortRequirement::new(col(&column.name, &schema)?, Some(options)))
+        });
+        partitions.chain(sorted).collect()
+    }
+
     fn partition_columns(&self) -> Option<Vec<Arc<dyn PhysicalExpr>>> {
         let schema = self.input.schema();
         let columns = self.target.partition_columns.iter().map(|name| col(name, &schema));
@@ -78,10 +99,14 @@ impl WriteExec {
 impl DisplayAs for WriteExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WriteExec: location={}", self.target.location)?;
-        match self.target.partition_columns.as_slice() {
-            [] => Ok(()),
-            columns => write!(f, ", partitioned by [{}]", columns.join(", ")),
+        if !self.target.partition_columns.is_empty() {
+            write!(f, ", partitioned by [{}]", self.target.partition_columns.join(", "))?;
         }
+        if !self.target.sort_columns.is_empty() {
+            let names: Vec<&str> = self.target.sort_columns.iter().map(|column| column.name.as_str()).collect();
+            write!(f, ", sorted by [{}]", names.join(", "))?;
+        }
+        Ok(())
     }
 }
 
@@ -101,9 +126,8 @@ impl ExecutionPlan for WriteExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        // So that one file is written at a time.
-        let columns = self.partition_columns().unwrap_or_default();
-        let requirement = LexRequirement::new(columns.into_iter().map(|column| PhysicalSortRequirement::new(column, None)));
+        // By partitions first, so that one file is written at a time.
+        let requirement = self.ordering().ok().and_then(LexRequirement::new);
         vec![requirement.map(OrderingRequirements::new)]
     }
 

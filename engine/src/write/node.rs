@@ -16,13 +16,14 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use url::Url;
 
-use super::exec::{WriteExec, WriteTarget, report_schema};
+use super::exec::{SortColumn, WriteExec, WriteTarget, report_schema};
 
 /// A plan that writes the rows of `rows` as files of the table at `location`, one row for each file: its report, which
 /// [`NewFile::from_json`](crate::NewFile::from_json) reads, and how many rows it has. Values of `partition_columns` are not
-/// in the files.
-pub fn write(rows: LogicalPlan, location: &Url, partition_columns: &[String]) -> Result<LogicalPlan> {
-    let target = WriteTarget { location: location.to_string(), partition_columns: partition_columns.to_vec() };
+/// in the files; the rows of each file are sorted by `sort_columns`.
+pub fn write(rows: LogicalPlan, location: &Url, partition_columns: &[String], sort_columns: &[SortColumn]) -> Result<LogicalPlan> {
+    let (partition_columns, sort_columns) = (partition_columns.to_vec(), sort_columns.to_vec());
+    let target = WriteTarget { location: location.to_string(), partition_columns, sort_columns };
     let schema = Arc::new(DFSchema::try_from(report_schema())?);
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(WriteNode { input: rows, target, schema }) }))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{self, SchemaRef};
 use datafusion::catalog::TableProvider;
+use engine::SortColumn;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -48,6 +49,9 @@ pub struct TableDefinition {
     pub columns: datatypes::Schema,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_columns: Vec<String>,
+    /// By which the rows of each file are sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sort_columns: Vec<SortColumn>,
     /// By column, as SQL.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub defaults: BTreeMap<String, String>,
@@ -59,9 +63,18 @@ pub struct TableDefinition {
     pub checks: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// What becomes of a temporary table, or its rows, when a transaction commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_commit: Option<OnCommit>,
     /// Of a materialized view: the query whose rows these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub materialized: Option<Box<ViewDefinition>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnCommit {
+    Drop,
+    DeleteRows,
 }
 
 impl TableDefinition {

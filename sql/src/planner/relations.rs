@@ -141,7 +141,7 @@ pub(super) async fn plan(
                 named.only_catalog = false;
                 if let Some(url) = &table.delta {
                     named.is_momentary = true;
-                    let version = session.sessions().engine.tables().latest(url).await?;
+                    let version = session.version(url).await?;
                     let scan = DeltaScan::new(version, &TableChanges::default())?;
                     named.sources.insert(resolved, provider_as_source(Arc::new(scan)));
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
+use engine::ReadPoint;
 use parking_lot::Mutex;
 
 use super::tables::TableContents;
@@ -19,13 +20,15 @@ pub(crate) struct StatementScope {
     started: DateTime<Utc>,
     /// Tables as the statement sees them, by oid, if it is made of several queries.
     pub(super) pinned: Mutex<Option<BTreeMap<u32, TableContents>>>,
+    /// When the statement sees its tables; `None` before the first.
+    pub(super) read_point: Mutex<Option<ReadPoint>>,
     /// The statement is making what it has prepared: whether it was done must be known.
     committing: AtomicBool,
 }
 
 impl Default for StatementScope {
     fn default() -> Self {
-        Self { started: Utc::now(), pinned: Mutex::default(), committing: AtomicBool::default() }
+        Self { started: Utc::now(), pinned: Mutex::default(), read_point: Mutex::default(), committing: AtomicBool::default() }
     }
 }
 

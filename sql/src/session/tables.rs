@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, Schema};
-use engine::{CommitError, DeltaScan, NewFile, Operation, TableChanges, TableVersion, without_views};
+use engine::{CommitError, DeltaScan, NewFile, Operation, ReadFor, TableChanges, TableVersion, without_views};
 use url::Url;
 
 use super::scope::StatementScope;
@@ -41,12 +41,12 @@ impl TableContents {
     }
 }
 
-/// All queries that the statement which runs is made of see tables as they were when the first of them did, until this is
-/// dropped.
+/// All queries that the statement which runs is made of see tables as they are now, until this is dropped.
 pub(crate) fn pin_tables() -> PinnedTables {
     let scope = StatementScope::current();
     if let Some(scope) = &scope {
         *scope.pinned.lock() = Some(BTreeMap::new());
+        *scope.read_point.lock() = None;
     }
     PinnedTables(scope)
 }
@@ -70,7 +70,7 @@ impl Session {
         if let Some(known) = self.transaction(|transaction| transaction.contents(oid)).or_else(pinned) {
             return Ok(known);
         }
-        let version = self.sessions().engine.tables().latest(&definition.url()?).await?;
+        let version = self.version(&definition.url()?).await?;
         let contents = TableContents { version, changes: Arc::default() };
         if let Some(scope) = &scope
             && let Some(pinned) = scope.pinned.lock().as_mut()
@@ -78,6 +78,25 @@ impl Session {
             pinned.insert(oid, contents.clone());
         }
         Ok(self.transaction(|transaction| transaction.pin(oid, contents)))
+    }
+
+    /// The version of a table that the next statement sees, but for what its transaction block has changed.
+    pub(crate) async fn version(&self, location: &Url) -> Result<Arc<TableVersion>> {
+        let tables = self.sessions().engine.tables();
+        let scope = StatementScope::current();
+        let (point, reads) = match self.transaction_status() {
+            TransactionStatus::Idle => (scope.as_ref().and_then(|scope| *scope.read_point.lock()), ReadFor::Statement),
+            _ => (self.transaction(|transaction| transaction.read_point()), ReadFor::Transaction),
+        };
+        if let Some(point) = point {
+            return Ok(tables.as_of(location, point, reads).await?);
+        }
+        let (version, point) = tables.read(location).await?;
+        self.transaction(|transaction| transaction.read_from(point));
+        if let Some(scope) = scope {
+            *scope.read_point.lock() = Some(point);
+        }
+        Ok(version)
     }
 
     /// Whether a plan over these tables reads what the next statement should.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine::{Operation, TableChanges};
 use url::Url;
 
-use crate::catalog::CatalogSnapshot;
 use crate::catalog::object::{Change, Definition, Object};
-use crate::session::Session;
+use crate::catalog::{CatalogSnapshot, OnCommit, TableDefinition};
+use crate::error::Result;
+use crate::session::tables::pin_tables;
+use crate::session::{Session, TransactionStatus};
 
 /// The schema that they are in, which each session has for itself.
 pub(crate) const TEMPORARY_SCHEMA: &str = "pg_temp";
@@ -38,6 +41,11 @@ impl Temporary {
                 snapshot
             }
         }
+    }
+
+    fn with_on_commit(&self) -> Vec<Object> {
+        let has = |object: &&Object| matches!(&object.definition, Definition::Table(TableDefinition { on_commit: Some(_), .. }));
+        self.objects.values().filter(has).cloned().collect()
     }
 
     fn change(&mut self, changes: &[Change]) {
@@ -94,6 +102,35 @@ impl Session {
     /// The schemas of `search_path`. What is made without a schema is in the first of them that is there.
     pub(crate) fn search_path(&self) -> Vec<String> {
         self.settings(|settings| settings.search_path(settings.role()))
+    }
+
+    /// Does what temporary tables want done after a transaction.
+    pub(super) async fn end_transaction_of_temporary(&self) -> Result<()> {
+        if self.transaction_status() != TransactionStatus::Idle {
+            return Ok(());
+        }
+        let tables = self.temporary.lock().with_on_commit();
+        for table in tables {
+            let Definition::Table(definition) = &table.definition else { continue };
+            match definition.on_commit {
+                Some(OnCommit::Drop) => {
+                    let snapshot = self.latest_catalog();
+                    let dropped = snapshot.with_dependents(&[table.oid]);
+                    let dropped: Vec<Change> = dropped.into_iter().filter_map(|oid| snapshot.object(oid)).map(|object| Change::drop(object)).collect();
+                    self.change_temporary(&dropped);
+                    self.sessions().engine.tables().remove(&definition.url()?).await;
+                }
+                Some(OnCommit::DeleteRows) => {
+                    let _pinned = pin_tables();
+                    let contents = self.contents(table.oid, definition).await?;
+                    let removed = contents.version.files().cloned().collect();
+                    let changes = TableChanges { removed, operation: Operation::Delete, ..TableChanges::default() };
+                    self.change_table(table.oid, &contents, changes).await?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Drops all that is this session's own.

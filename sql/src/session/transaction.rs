@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{NewFile, TableChanges};
+use engine::{NewFile, ReadPoint, TableChanges};
 use url::Url;
 
 use crate::catalog::CatalogSnapshot;
@@ -33,6 +33,8 @@ struct Block {
     settings_at_begin: Settings,
     /// `None` before the first statement that needs it.
     catalog: Option<BlockCatalog>,
+    /// When the block sees its tables; `None` before the first.
+    read_point: Option<ReadPoint>,
     /// By oid, those that a statement has used.
     tables: BTreeMap<u32, TableContents>,
     /// All files that the block has written, with the locations of their tables.
@@ -45,6 +47,8 @@ struct Block {
 /// The catalog as it was when the block first used it, with what the block has changed.
 #[derive(Clone, Debug)]
 struct BlockCatalog {
+    /// Without what the block has changed.
+    first: Arc<CatalogSnapshot>,
     snapshot: Arc<CatalogSnapshot>,
     changes: Vec<Change>,
     /// The version of the catalog whose roles and grants these are.
@@ -52,6 +56,10 @@ struct BlockCatalog {
 }
 
 impl BlockCatalog {
+    fn new(first: Arc<CatalogSnapshot>) -> Self {
+        Self { snapshot: Arc::clone(&first), rights_version: first.version, first, changes: vec![] }
+    }
+
     /// Takes roles, owners and grants from `latest`, but of what the block itself has changed.
     fn refresh_rights(&mut self, latest: &CatalogSnapshot) {
         if self.rights_version == latest.version {
@@ -134,6 +142,7 @@ impl Transaction {
             failed: false,
             settings_at_begin: settings.clone(),
             catalog: None,
+            read_point: None,
             tables: BTreeMap::new(),
             written: vec![],
             created: vec![],
@@ -164,6 +173,18 @@ impl Transaction {
     pub(crate) fn created(&mut self, location: Url) {
         if let Some(block) = &mut self.block {
             block.created.push(location);
+        }
+    }
+
+    /// When the block sees its tables, if that is known.
+    pub(super) fn read_point(&self) -> Option<ReadPoint> {
+        self.block.as_ref()?.read_point
+    }
+
+    /// The block sees all tables as they were then.
+    pub(super) fn read_from(&mut self, point: ReadPoint) {
+        if let Some(block) = &mut self.block {
+            block.read_point.get_or_insert(point);
         }
     }
 
@@ -204,8 +225,7 @@ impl Transaction {
     pub(super) fn catalog(&mut self, latest: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
         match &mut self.block {
             Some(block) => {
-                let first = || BlockCatalog { snapshot: Arc::clone(&latest), changes: vec![], rights_version: latest.version };
-                let catalog = block.catalog.get_or_insert_with(first);
+                let catalog = block.catalog.get_or_insert_with(|| BlockCatalog::new(Arc::clone(&latest)));
                 catalog.refresh_rights(&latest);
                 Arc::clone(&catalog.snapshot)
             }
@@ -242,8 +262,9 @@ impl Transaction {
         let index = block.position(name)?;
         block.savepoints.truncate(index + 1);
         block.failed = false;
-        block.catalog = block.savepoints[index].catalog.clone();
         // What was used first since then stays as it was seen.
+        let first = block.catalog.take().map(|catalog| BlockCatalog::new(catalog.first));
+        block.catalog = block.savepoints[index].catalog.clone().or(first);
         let before = block.savepoints[index].tables.clone();
         block.tables = before.into_iter().chain(unchanged(&block.tables, &block.savepoints[index].tables)).collect();
         Ok(block.savepoints[index].settings.clone())

@@ -17,7 +17,7 @@ use super::create_table::{check_expressions, field, type_defaults};
 use super::modify::{Needs, Modification, Target, skeleton};
 use super::names::{folded, owner, relation_in, unquoted};
 use super::owned::change_owner;
-use super::{command, skipped};
+use super::{command, skipped, storage_parameters};
 use crate::catalog::object::{Change, Definition};
 use crate::catalog::{CatalogSnapshot, TableDefinition, TableKind};
 use crate::error::{Error, Result};
@@ -209,6 +209,9 @@ impl Altered {
                 if self.definition.partition_columns.contains(&old) {
                     return Err(Error::unsupported("renaming a column by which a table is partitioned"));
                 }
+                for column in self.definition.sort_columns.iter_mut().filter(|column| column.name == old) {
+                    column.name.clone_from(&new);
+                }
                 self.renamed.push((old.clone(), new.clone()));
                 self.set_field(index, self.definition.columns.field(index).clone().with_name(&new));
                 if let Some(default) = self.definition.defaults.remove(&old) {
@@ -234,6 +237,12 @@ impl Altered {
                     }
                     skipped(&modification.session, SqlState::SUCCESSFUL_COMPLETION, &error);
                 }
+                Ok(())
+            }
+            O::SetOptionsParens { options } => {
+                let Self { definition, .. } = self;
+                let given = storage_parameters::sort_columns(options, &definition.columns, &modification.target.name)?;
+                definition.sort_columns = given.unwrap_or_else(|| std::mem::take(&mut definition.sort_columns));
                 Ok(())
             }
             other => Err(Error::unsupported(format!("ALTER TABLE … {other}"))),
@@ -286,6 +295,9 @@ impl Altered {
         if !self.definition.checks.is_empty() || !(is_generated || self.definition.generated.is_empty()) {
             return Err(Error::unsupported("dropping a column of a table with CHECK constraints or generated columns"));
         }
+        // What comes after it has no order without it.
+        let sorted = self.definition.sort_columns.iter().position(|column| column.name == name);
+        self.definition.sort_columns.truncate(sorted.unwrap_or(usize::MAX));
         let fields = self.definition.columns.fields().iter().enumerate().filter(|(other, _)| *other != index);
         self.definition.columns = Schema::new(fields.map(|(_, field)| Arc::clone(field)).collect::<Vec<_>>());
         self.definition.defaults.remove(name);

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{self, LogicalPlan, Volatility};
 use datafusion::sql::sqlparser::ast::{
-    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle, OnCommit,
+    self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle,
     TableConstraint, Visit, Visitor,
 };
 use engine::storable_type;
@@ -19,10 +19,10 @@ use uuid::Uuid;
 use super::insert::parsed_expression;
 use super::modify::{Modification, Target, select_of, skeleton};
 use super::names::{folded, new_relation, parent, temporary_relation};
-use super::{command, skipped};
+use super::{command, skipped, storage_parameters};
 use crate::catalog::grants::Securable;
 use crate::catalog::object::{Change, Definition, Object};
-use crate::catalog::{CatalogSnapshot, TableDefinition, ViewDefinition};
+use crate::catalog::{CatalogSnapshot, OnCommit, TableDefinition, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
@@ -107,16 +107,28 @@ fn check_partitions(definition: &TableDefinition) -> Result<()> {
 
 fn refuse_others(create: &CreateTable) -> Result<()> {
     let what = match create {
-        CreateTable { on_commit: Some(OnCommit::Drop | OnCommit::DeleteRows), .. } => "ON COMMIT DROP and DELETE ROWS",
         CreateTable { like: Some(_), .. } | CreateTable { clone: Some(_), .. } => "CREATE TABLE LIKE",
         CreateTable { location: Some(_), .. } => "CREATE TABLE with a location",
         CreateTable { partition_by: Some(_), .. } | CreateTable { cluster_by: Some(_), .. } => "PARTITION BY of this form",
         CreateTable { inherits: Some(_), .. } => "INHERITS",
-        CreateTable { table_options, .. } if *table_options != CreateTableOptions::None => "CREATE TABLE with options",
+        CreateTable { table_options, .. } if !matches!(table_options, CreateTableOptions::None | CreateTableOptions::With(_)) => {
+            "CREATE TABLE with options of this form"
+        }
         _ => return Ok(()),
     };
     let hint = (what == "PARTITION BY of this form").then(|| "Use PARTITIONED BY (column, …).".to_owned());
     Err(Error::Unsupported { what: what.into(), hint })
+}
+
+fn on_commit(create: &CreateTable) -> Result<Option<OnCommit>> {
+    if create.on_commit.is_some() && !create.temporary {
+        return Err(Error::classified(SqlState::INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables"));
+    }
+    Ok(match create.on_commit {
+        Some(ast::OnCommit::Drop) => Some(OnCommit::Drop),
+        Some(ast::OnCommit::DeleteRows) => Some(OnCommit::DeleteRows),
+        Some(ast::OnCommit::PreserveRows) | None => None,
+    })
 }
 
 /// Makes the table's log, with its first rows. Gives how many there are.
@@ -234,9 +246,11 @@ async fn define(
             other => return Err(Error::unsupported(format!("the constraint {other}"))),
         }
     }
+    let columns = Schema::new(fields);
     let mut definition = TableDefinition {
         location: new_location(session, name)?,
-        columns: Schema::new(fields),
+        sort_columns: storage_parameters::of_new_table(&create.table_options, &columns, name)?,
+        columns,
         partition_columns,
         defaults,
         generated,
@@ -244,6 +258,7 @@ async fn define(
         comment: create.comment.as_ref().map(|comment| match comment {
             ast::CommentDef::WithEq(text) | ast::CommentDef::WithoutEq(text) => text.clone(),
         }),
+        on_commit: on_commit(create)?,
         materialized: None,
     };
     type_defaults(&mut definition, snapshot);
@@ -405,14 +420,17 @@ async fn define_by_query(
     if let Some(missing) = partition_columns.iter().find(|name| fields.iter().all(|field| field.name() != *name)) {
         return Err(Error::UndefinedColumnOf { column: missing.clone(), relation: name.to_owned() });
     }
+    let columns = Schema::new(fields);
     let definition = TableDefinition {
         location: new_location(session, name)?,
-        columns: Schema::new(fields),
+        sort_columns: storage_parameters::of_new_table(&create.table_options, &columns, name)?,
+        columns,
         partition_columns,
         defaults: BTreeMap::new(),
         generated: BTreeMap::new(),
         checks: BTreeMap::new(),
         comment: None,
+        on_commit: on_commit(create)?,
         materialized: None,
     };
     let rows = cast_to_columns(planned.logical, &definition, snapshot)?;

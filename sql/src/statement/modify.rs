@@ -302,7 +302,7 @@ impl Modification {
     /// Writes rows, which have values for their parameters, as files of the table that are not part of it yet.
     pub(super) async fn write(&self, rows: LogicalPlan) -> Result<Written> {
         let definition = &self.target.definition;
-        let plan = engine::write(rows, &definition.url()?, &definition.partition_columns)?;
+        let plan = engine::write(rows, &definition.url()?, &definition.partition_columns, &definition.sort_columns)?;
         let mut written = Written::default();
         let mut reports = self.run(plan).await?;
         loop {

@@ -14,6 +14,7 @@ use crate::parser::Statement;
 use crate::planner::TARGET;
 use crate::planner::assign::{cast_to_columns, identifier};
 use crate::response::Response;
+use crate::session::tables::pin_tables;
 use crate::session::{Session, TransactionStatus};
 
 /// Files smaller than this are put together.
@@ -24,6 +25,7 @@ pub(super) async fn optimize(session: &Arc<Session>, statement: &Statement, name
         return Err(Error::ActiveTransaction { command: "OPTIMIZE" });
     }
     for _ in 0..ATTEMPTS_MAX {
+        let _pinned = pin_tables();
         let snapshot = session.catalog();
         let target = Target::find(session, name, &snapshot, "optimize", [Needs::Ownership])?;
         let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };

@@ -16,6 +16,7 @@ use crate::planner::TARGET;
 use crate::planner::assign::{Enforced, enforcing_query, identifier};
 use crate::planner::in_place::{moment, table_argument};
 use crate::response::Response;
+use crate::session::tables::pin_tables;
 use crate::session::{Session, TransactionStatus};
 use crate::sql_state::SqlState;
 
@@ -30,6 +31,7 @@ pub(super) async fn restore_table(session: &Arc<Session>, statement: &Statement,
     };
     let name = table_argument(RESTORE_TABLE, args)?;
     for _ in 0..ATTEMPTS_MAX {
+        let _pinned = pin_tables();
         let snapshot = session.catalog();
         let target = Target::find(session, &name, &snapshot, "restore", [Needs::Ownership])?;
         let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };

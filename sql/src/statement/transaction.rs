@@ -102,7 +102,8 @@ async fn make(sessions: Arc<Sessions>, changes: Vec<Change>, tables: Vec<TableCo
         false => Some(sessions.catalog.prepare(&changes).await?),
     };
     let changes: Vec<_> = tables.iter().map(|table| (&table.version, &*table.changes)).collect();
-    sessions.engine.tables().commit_all(&changes).await?;
+    // Nobody sees the rows before the catalog.
+    let _unpublished = sessions.engine.tables().commit_all(&changes).await?;
     match prepared {
         Some(prepared) => Ok(sessions.catalog.finish(prepared).await?),
         None => Ok(()),

@@ -10,6 +10,7 @@ use super::modify::{Needs, ATTEMPTS_MAX, Target};
 use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
 use crate::response::Response;
+use crate::session::tables::pin_tables;
 use crate::session::{Session, TransactionStatus};
 
 pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Result<Response> {
@@ -17,6 +18,7 @@ pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Res
         return Err(Error::unsupported("TRUNCATE of partitions"));
     }
     for _ in 0..ATTEMPTS_MAX {
+        let _pinned = pin_tables();
         let snapshot = session.catalog();
         let targets = truncate.table_names.iter().map(|table| Target::find(session, &table.name, &snapshot, "truncate", [Needs::Privilege(Privilege::Truncate)]));
         // All names are looked at before the first table is changed.
@@ -39,7 +41,8 @@ pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Res
         let commit = async move {
             let changes: Vec<_> = emptied.iter().filter(|(_, _, changes)| !changes.is_empty()).collect();
             let changes: Vec<_> = changes.iter().map(|(_, contents, changes)| (&contents.version, changes)).collect();
-            Ok(engine.tables().commit_all(&changes).await?)
+            drop(engine.tables().commit_all(&changes).await?);
+            Ok(())
         };
         match session.committing(commit).await {
             Err(Error::SerializationFailure) => {}

@@ -7,17 +7,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
+use chrono::Utc;
 use deltalake::DeltaTableError;
 use deltalake::kernel::{Action, Add, MetadataExt};
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::logstore::get_actions;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use url::Url;
 use uuid::Uuid;
 
 use super::data_file::{DataFile, NewFile};
 use super::layout::kernel_schema;
+use super::ledger::Unpublished;
+use super::read::Origin;
 use super::version::{DeltaTables, TableVersion, failed};
 use crate::error::{Error, Result};
 use crate::write::FILE_BYTES_MAX;
@@ -137,16 +141,24 @@ impl DeltaTables {
     /// Makes `changes`, which were made to `base`.
     pub async fn commit(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<(), CommitError> {
         let _shared = self.commits.read().await;
-        self.commit_one(base, changes).await
+        let alone = self.ledger.begin(1);
+        let id = alone.ids()[0];
+        self.commit_one(base, changes, id, &mut Some(alone)).await
     }
 
-    async fn commit_one(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<(), CommitError> {
-        let id = Uuid::new_v4().to_string();
+    /// `alone` is given up as soon as the changes are made.
+    async fn commit_one(
+        &self,
+        base: &Arc<TableVersion>,
+        changes: &TableChanges,
+        id: Uuid,
+        alone: &mut Option<Unpublished<'_>>,
+    ) -> Result<(), CommitError> {
         let mut base = Arc::clone(base);
         for _ in 0..ATTEMPTS_MAX {
-            match self.try_commit(&base, changes, &id).await? {
+            match self.try_commit(&base, changes, id, alone).await? {
                 Attempt::Done => return Ok(()),
-                Attempt::Late => match self.rebase(&base, changes, &id).await? {
+                Attempt::Late => match self.rebase(&base, changes, Some(id)).await? {
                     Rebased::Done => return Ok(()),
                     Rebased::Onto(version) => base = version,
                 },
@@ -156,27 +168,35 @@ impl DeltaTables {
     }
 
     /// Makes the changes of several tables, or none of them if one cannot be made. No other commit of this process comes
-    /// between them; one of another process can, and then the error says what was made.
-    pub async fn commit_all(&self, tables: &[(&Arc<TableVersion>, &TableChanges)]) -> Result<(), CommitError> {
+    /// between them; one of another process can, and then the error says what was made. Readers of this process see none of
+    /// them until what is returned is dropped.
+    pub async fn commit_all(&self, tables: &[(&Arc<TableVersion>, &TableChanges)]) -> Result<Unpublished<'_>, CommitError> {
         let _alone = self.commits.write().await;
         if tables.len() > 1 {
             for (base, changes) in tables {
-                self.rebase(base, changes, "").await?;
+                self.rebase(base, changes, None).await?;
             }
         }
-        for (index, (base, changes)) in tables.iter().enumerate() {
-            if let Err(error) = self.commit_one(base, changes).await {
+        let unpublished = self.ledger.begin(tables.len());
+        for (index, ((base, changes), id)) in tables.iter().zip(unpublished.ids()).enumerate() {
+            if let Err(error) = self.commit_one(base, changes, *id, &mut None).await {
                 let made: Vec<String> = tables[..index].iter().map(|(base, _)| base.location.to_string()).collect();
                 return Err(if made.is_empty() { error } else { CommitError::Partial { made, reason: error.to_string() } });
             }
         }
-        Ok(())
+        Ok(unpublished)
     }
 
-    async fn try_commit(&self, base: &TableVersion, changes: &TableChanges, id: &str) -> Result<Attempt> {
+    async fn try_commit(
+        &self,
+        base: &TableVersion,
+        changes: &TableChanges,
+        id: Uuid,
+        alone: &mut Option<Unpublished<'_>>,
+    ) -> Result<Attempt> {
         let location = &base.location;
         let properties = CommitProperties::default()
-            .with_metadata([(COMMIT_ID.to_owned(), Value::from(id))])
+            .with_metadata([(COMMIT_ID.to_owned(), Value::from(id.to_string()))])
             // Conflicts are ours to judge: the library takes every reader of a table for one of all its files.
             .with_max_retries(0);
         let operation = changes.logged_operation(base).map_err(|error| failed(location, error))?;
@@ -200,18 +220,22 @@ impl DeltaTables {
             Err(error) => return Err(failed(location, error)),
         };
         // The changes are made, whatever comes now.
+        drop(alone.take());
         let number = committed.version;
         let finished = committed.await.map_err(|error| failed(location, error));
         let version = finished.and_then(|finished| TableVersion::of(location, &finished.snapshot, Some(base)));
         match version {
-            Ok(version) => self.keep(&Arc::new(version)),
+            Ok(version) => {
+                let origin = OnceCell::new_with(Some(Origin { id: Some(id), time: Some(Utc::now()) }));
+                self.keep(&Arc::new(TableVersion { origin, ..version }));
+            }
             Err(error) => tracing::warn!(%location, version = number, %error, "a version was made, but not read or no checkpoint of it was made"),
         }
         Ok(Attempt::Done)
     }
 
     /// Looks at what others have done since `base`.
-    async fn rebase(&self, base: &TableVersion, changes: &TableChanges, id: &str) -> Result<Rebased, CommitError> {
+    async fn rebase(&self, base: &TableVersion, changes: &TableChanges, id: Option<Uuid>) -> Result<Rebased, CommitError> {
         let latest = self.latest(&base.location).await?;
         // Files that others have added since have the old columns.
         let is_bound = changes.columns.is_some() && latest.number > base.number;
@@ -219,7 +243,7 @@ impl DeltaTables {
         for number in base.number + 1..=latest.number {
             for action in self.actions_of(&latest, number).await? {
                 match action {
-                    action if is_of(&action, id) => return Ok(Rebased::Done),
+                    action if id.is_some_and(|id| id_of(&action) == Some(id)) => return Ok(Rebased::Done),
                     Action::Metadata(_) | Action::Protocol(_) => return Err(CommitError::Conflict),
                     _ if is_bound => return Err(CommitError::Conflict),
                     // Rows that nobody has seen are not replaced.
@@ -232,9 +256,9 @@ impl DeltaTables {
         Ok(Rebased::Onto(latest))
     }
 
-    async fn is_in(&self, latest: &TableVersion, first: u64, id: &str) -> Result<bool> {
+    async fn is_in(&self, latest: &TableVersion, first: u64, id: Uuid) -> Result<bool> {
         for number in first..=latest.number {
-            if self.actions_of(latest, number).await?.iter().any(|action| is_of(action, id)) {
+            if self.actions_of(latest, number).await?.iter().any(|action| id_of(action) == Some(id)) {
                 return Ok(true);
             }
         }
@@ -268,8 +292,12 @@ enum Rebased {
     Onto(Arc<TableVersion>),
 }
 
-fn is_of(action: &Action, id: &str) -> bool {
-    matches!(action, Action::CommitInfo(info) if info.info.get(COMMIT_ID).and_then(Value::as_str) == Some(id))
+/// Which commit of ours an entry is of, by its action that says so.
+pub(super) fn id_of(action: &Action) -> Option<Uuid> {
+    match action {
+        Action::CommitInfo(info) => info.info.get(COMMIT_ID)?.as_str()?.parse().ok(),
+        _ => None,
+    }
 }
 
 fn is_late(error: &DeltaTableError) -> bool {

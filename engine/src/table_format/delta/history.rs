@@ -117,13 +117,19 @@ impl DeltaTables {
 impl HistoryEntry {
     fn new(version: u64, info: Option<CommitInfo>) -> Self {
         let Some(info) = info else { return Self { version, time: None, operation: None, parameters: "{}".into(), engine: None } };
+        let time = time_of(&info);
         let parameters = info.operation_parameters.and_then(|parameters| serde_json::to_string(&parameters).ok());
         Self {
             version,
-            time: info.in_commit_timestamp.or(info.timestamp).and_then(DateTime::<Utc>::from_timestamp_millis),
+            time,
             operation: info.operation,
             parameters: parameters.unwrap_or_else(|| "{}".into()),
             engine: info.engine_info,
         }
     }
+}
+
+/// When a commit says that it was made.
+pub(super) fn time_of(info: &CommitInfo) -> Option<DateTime<Utc>> {
+    info.in_commit_timestamp.or(info.timestamp).and_then(DateTime::<Utc>::from_timestamp_millis)
 }

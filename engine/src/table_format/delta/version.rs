@@ -15,10 +15,13 @@ use moka::sync::Cache;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::data_file::{DataFile, NewFile, relative_path};
 use super::layout::{Layout, kernel_schema};
+use super::ledger::Ledger;
+use super::read::Origin;
 use crate::error::{Error, Result};
 use crate::object_store::ObjectStores;
 
@@ -36,6 +39,7 @@ pub struct DeltaTables {
     latest: Cache<Url, Arc<TableVersion>>,
     /// Held alone while several tables are changed at once.
     pub(super) commits: tokio::sync::RwLock<()>,
+    pub(super) ledger: Ledger,
 }
 
 /// A table at one moment. Never changes.
@@ -48,6 +52,8 @@ pub struct TableVersion {
     pub partition_columns: Vec<String>,
     pub(super) files: BTreeMap<String, Arc<DataFile>>,
     pub(super) state: DeltaTableState,
+    /// Read when it is asked for.
+    pub(super) origin: OnceCell<Origin>,
 }
 
 impl TableVersion {
@@ -73,7 +79,7 @@ impl TableVersion {
 
 impl DeltaTables {
     pub(crate) fn new(object_stores: Arc<ObjectStores>) -> Self {
-        Self { object_stores, latest: Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build(), commits: tokio::sync::RwLock::default() }
+        Self { object_stores, latest: Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build(), commits: tokio::sync::RwLock::default(), ledger: Ledger::default() }
     }
 
     /// The latest version of the table at `location`, which ends with a slash.
@@ -179,7 +185,7 @@ impl TableVersion {
             files.insert(path.into_owned(), file);
         }
         let number = state.version();
-        Ok(Self { location: location.clone(), number, layout, partition_columns, files, state: state.clone() })
+        Ok(Self { location: location.clone(), number, layout, partition_columns, files, state: state.clone(), origin: OnceCell::new() })
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) async fn urls(state: &SessionState, rules: &LocationRules, location: 
         // A pattern does not mean what writers leave behind.
         urls.retain(|url| url.prefix().filename().is_none_or(|name| !name.starts_with(['_', '.'])));
     }
-    for path in urls.iter().filter(|url| url.scheme() == "file").filter_map(|url| url.get_url().to_file_path().ok()) {
+    for path in urls.iter().filter(|url| url.scheme() == "file").filter_map(|url| local_path_of(url.prefix())) {
         rules.check_file(&path, location)?;
     }
     Ok(urls)

@@ -11,6 +11,7 @@ use crate::catalog::information_schema::INFORMATION_SCHEMA;
 use crate::catalog::{Schema, Table, TableKind};
 use crate::privileges::secured_relation;
 use crate::session::temporary::TEMPORARY_SCHEMA_OID;
+use crate::statement::storage_parameters::sorted_by;
 
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
     for (schema, oid) in [(PG_CATALOG, oids::PG_CATALOG_SCHEMA), (INFORMATION_SCHEMA, oids::INFORMATION_SCHEMA)] {
@@ -71,7 +72,14 @@ fn push_table(rows: &mut Rows, source: &Source<'_>, schema: &Schema, table: &Tab
         ("relispopulated", true.into()),
         ("relreplident", if is_table { "d" } else { "n" }.into()),
         ("relacl", list_of(&secured_relation(source.snapshot, schema, table))),
+        ("reloptions", options(table)),
     ]);
+}
+
+/// What is in `WITH (…)`.
+fn options(table: &Table) -> Value {
+    let sorted_by = table.definition.as_ref().and_then(|definition| sorted_by(&definition.sort_columns));
+    sorted_by.map_or(Value::Null, |sorted_by| Value::List(vec![Value::text(format!("sorted_by={sorted_by}"))]))
 }
 
 fn push_indexes(rows: &mut Rows, source: &Source<'_>, schema: &Schema, table: &Table) {

@@ -1,0 +1,158 @@
+//! Which commits of this process a reader sees: those of several tables all at once, and none before those that it was
+//! made after.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// Commits of which is known when they were published. Of older ones their time is known.
+const PUBLISHED_MAX: u64 = 100_000;
+/// How long a reader waits for a commit that it has found half made.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A moment between commits. Whoever reads several tables as of the same one sees all of what a commit has changed, or
+/// nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadPoint {
+    sequence: u64,
+    /// For commits of other processes.
+    time: DateTime<Utc>,
+}
+
+/// A commit as a reader that comes upon it sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Visible,
+    /// Published after the reader's moment.
+    Later,
+    InProgress,
+}
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    state: Mutex<State>,
+    published: Cache<Uuid, u64>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the commit that was published last.
+    sequence: u64,
+    in_progress: HashSet<Uuid>,
+}
+
+/// Commits in progress, published when this is dropped.
+#[derive(Debug)]
+#[must_use = "readers wait until it is dropped"]
+pub struct Unpublished<'a> {
+    ledger: &'a Ledger,
+    ids: Vec<Uuid>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { state: Mutex::default(), published: Cache::new(PUBLISHED_MAX), changed: Notify::new() }
+    }
+}
+
+impl Ledger {
+    pub(super) fn now(&self) -> ReadPoint {
+        ReadPoint { sequence: self.state.lock().sequence, time: Utc::now() }
+    }
+
+    /// Whether no commit of this process is in progress or was published since a moment.
+    pub(super) fn is_quiet_since(&self, point: ReadPoint) -> bool {
+        let state = self.state.lock();
+        state.in_progress.is_empty() && state.sequence == point.sequence
+    }
+
+    /// The ids of as many commits, which are in progress now.
+    pub(super) fn begin(&self, count: usize) -> Unpublished<'_> {
+        let ids: Vec<Uuid> = (0..count).map(|_| Uuid::new_v4()).collect();
+        self.state.lock().in_progress.extend(&ids);
+        Unpublished { ledger: self, ids }
+    }
+
+    /// A commit of this process; `None` if it is of another one, or old.
+    pub(super) fn standing(&self, id: Uuid, point: ReadPoint) -> Option<Standing> {
+        if self.state.lock().in_progress.contains(&id) {
+            return Some(Standing::InProgress);
+        }
+        let sequence = self.published.get(&id)?;
+        Some(if sequence <= point.sequence { Standing::Visible } else { Standing::Later })
+    }
+
+    /// Waits, for some time, until a commit is published.
+    pub(super) async fn wait_for(&self, id: Uuid) {
+        let published = async {
+            loop {
+                let changed = self.changed.notified();
+                if !self.state.lock().in_progress.contains(&id) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let _in_vain = tokio::time::timeout(PATIENCE, published).await;
+    }
+}
+
+impl ReadPoint {
+    /// Whether a commit of another process was made before it, as far as clocks tell.
+    pub(super) fn is_after(&self, time: DateTime<Utc>) -> bool {
+        time.timestamp_millis() <= self.time.timestamp_millis()
+    }
+}
+
+impl Unpublished<'_> {
+    pub(super) fn ids(&self) -> &[Uuid] {
+        &self.ids
+    }
+}
+
+impl Drop for Unpublished<'_> {
+    fn drop(&mut self) {
+        let mut state = self.ledger.state.lock();
+        state.sequence += 1;
+        for id in &self.ids {
+            self.ledger.published.insert(*id, state.sequence);
+            state.in_progress.remove(id);
+        }
+        drop(state);
+        self.ledger.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn commits_are_seen_together_and_in_the_order_in_which_they_were_published() {
+        let ledger = Ledger::default();
+        let before = ledger.now();
+        let both = ledger.begin(2);
+        let [first, second] = both.ids() else { panic!("two ids") };
+        let (first, second) = (*first, *second);
+        let other = ledger.begin(1);
+        let third = other.ids()[0];
+        let standings = |point| [first, second, third].map(|id| ledger.standing(id, point).expect("is known"));
+        assert_eq!(standings(before), [Standing::InProgress; 3]);
+        drop(other);
+        let between = ledger.now();
+        assert_eq!(standings(between), [Standing::InProgress, Standing::InProgress, Standing::Visible]);
+        let waiting = ledger.wait_for(second);
+        drop(both);
+        waiting.await;
+        assert_eq!(standings(before), [Standing::Later; 3]);
+        assert_eq!(standings(between), [Standing::Later, Standing::Later, Standing::Visible]);
+        assert_eq!(standings(ledger.now()), [Standing::Visible; 3]);
+        assert_eq!(ledger.standing(Uuid::new_v4(), before), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! What readers see of transactions that change several tables.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::client::{connect, value};
+use crate::data;
+use crate::server::Server;
+use crate::slt::postgresql15::Cluster;
+
+/// Moves 1 from one table to the other, and back again.
+async fn swing(client: &Client, id: u32, number: u32) {
+    let (from, to) = if number.is_multiple_of(2) { ("here", "there") } else { ("there", "here") };
+    let transfer = format!(
+        "BEGIN; UPDATE {from} SET amount = amount - 1 WHERE id = {id}; UPDATE {to} SET amount = amount + 1 WHERE id = {id}; COMMIT"
+    );
+    while let Err(error) = client.batch_execute(&transfer).await {
+        assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+        client.batch_execute("ROLLBACK").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_all_of_a_transaction_or_nothing() {
+    const WRITERS: u32 = 3;
+    let server = Server::start::<&str>(&[]);
+    let client = connect(server.postgres()).await;
+    for table in ["here", "there"] {
+        let make = format!("CREATE TABLE {table} AS SELECT CAST(i AS int) AS id, 50 AS amount FROM generate_series(1, 4) AS s(i)");
+        client.batch_execute(&make).await.unwrap();
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let mut reading = vec![];
+    for in_block in [false, true] {
+        let (client, done) = (connect(server.postgres()).await, Arc::clone(&done));
+        reading.push(tokio::spawn(async move {
+            let mut reads = 0;
+            let sum = async |table: &str| value(&client, &format!("SELECT sum(amount) FROM {table}")).await.unwrap().parse::<i64>().unwrap();
+            while !done.load(Ordering::Relaxed) {
+                let total = if in_block {
+                    client.batch_execute("BEGIN").await.unwrap();
+                    let total = sum("here").await + sum("there").await;
+                    assert_eq!(sum("(SELECT * FROM here UNION ALL SELECT * FROM there)").await, total);
+                    client.batch_execute("COMMIT").await.unwrap();
+                    total
+                } else {
+                    sum("(SELECT * FROM here UNION ALL SELECT * FROM there)").await
+                };
+                assert_eq!(total, 400, "in a block: {in_block}");
+                reads += 1;
+            }
+            reads
+        }));
+    }
+    let mut writing = vec![];
+    for writer in 0..WRITERS {
+        let client = connect(server.postgres()).await;
+        writing.push(tokio::spawn(async move {
+            for number in 0..10 {
+                swing(&client, 1 + writer, number).await;
+            }
+        }));
+    }
+    for writer in writing {
+        writer.await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    for reader in reading {
+        assert!(reader.await.unwrap() > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_sees_all_tables_as_of_its_first_query() {
+    let server = Server::start::<&str>(&[]);
+    let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
+    one.batch_execute("CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE u AS SELECT 1 AS b").await.unwrap();
+    one.batch_execute("BEGIN; SELECT a FROM t").await.unwrap();
+    other.batch_execute("INSERT INTO u VALUES (2); INSERT INTO u VALUES (3)").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("1"));
+    // What it adds is added to what is there by then.
+    one.batch_execute("INSERT INTO u VALUES (4)").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("2"));
+    one.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("4"));
+
+    // Also after everything was taken back.
+    one.batch_execute("BEGIN; SAVEPOINT s; SELECT a FROM t").await.unwrap();
+    other.batch_execute("INSERT INTO u VALUES (5); CREATE TABLE v AS SELECT 1 AS c").await.unwrap();
+    one.batch_execute("ROLLBACK TO s").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("4"));
+    let error = one.batch_execute("SELECT c FROM v").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::UNDEFINED_TABLE), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_does_not_see_what_another_server_commits_meanwhile() {
+    let Some(database) = Cluster::start() else {
+        eprintln!("skipped: PostgreSQL 15 is not installed");
+        return;
+    };
+    let url = format!("postgres://tester:unused@{}/postgres", database.address());
+    let warehouse = TempDir::new().unwrap();
+    let arguments = ["--catalog", url.as_str(), "--warehouse", &data::path(warehouse.path())];
+    let servers = [Server::start(&arguments), Server::start(&arguments)];
+    let (one, other) = (connect(servers[0].postgres()).await, connect(servers[1].postgres()).await);
+    one.batch_execute("CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE u AS SELECT 1 AS b").await.unwrap();
+    while other.simple_query("SELECT 1 FROM t, u").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    other.batch_execute("INSERT INTO u VALUES (2)").await.unwrap();
+    one.batch_execute("BEGIN; SELECT a FROM t").await.unwrap();
+    // Their clocks count milliseconds.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    other.batch_execute("INSERT INTO u VALUES (3); INSERT INTO u VALUES (4)").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("2"));
+    one.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("4"));
+}
