@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::{Cluster, Engine, EngineConfig, ObjectStores};
 use sql::catalog::Catalog;
@@ -11,7 +11,7 @@ use sql::catalog::store::CatalogStore;
 use sql::catalog::location::{LocationRules, open_locations};
 use sql::{Sessions, SqlConfig};
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use url::Url;
 
 use crate::config::{CatalogUrl, EngineSettings};
@@ -28,6 +28,8 @@ const CATALOG_FILE: &str = "catalog.sqlite";
 const WAREHOUSE_DIR: &str = "warehouse";
 /// How often a server asks for what others have changed.
 const CATALOG_POLL: Duration = Duration::from_millis(300);
+/// A transaction that is not complete after this was left by a server that has died.
+const JOURNAL_AGE: Duration = Duration::from_secs(10);
 
 /// Opens the catalog store: the database of `url`, or the file under `data_dir`.
 pub(crate) async fn open_catalog(url: Option<&CatalogUrl>, data_dir: &Path) -> Result<CatalogStore, Error> {
@@ -103,7 +105,8 @@ pub(crate) async fn open(
     let tables = open_locations(&engine, locations, &own_paths).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
-    tokio::spawn(watch(Arc::downgrade(&catalog)));
+    catalog.finish_journals(engine.tables(), Duration::ZERO).await.map_err(Error::Tables)?;
+    tokio::spawn(watch(Arc::downgrade(&catalog), Arc::downgrade(&engine)));
     let rules = LocationRules::new(locations, settings.export_dir.as_slice(), &own_paths, settings.private_urls);
     let rules = rules.with_secrets(engine.object_stores().secrets().clone());
     let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules, sealing_key };
@@ -116,12 +119,19 @@ fn own(data_dir: &Path, warehouse: &Url) -> Vec<PathBuf> {
     std::iter::once(data_dir.to_owned()).chain(warehouse).collect()
 }
 
-/// Reads what other servers change, for as long as there is the catalog.
-async fn watch(catalog: Weak<Catalog>) {
+/// Reads what other servers change, and completes what they have left, for as long as there is the catalog.
+async fn watch(catalog: Weak<Catalog>, engine: Weak<Engine>) {
     let mut failing = false;
+    let mut looked_at_journals = Instant::now();
     loop {
         sleep(CATALOG_POLL).await;
-        let Some(catalog) = catalog.upgrade() else { return };
+        let (Some(catalog), Some(engine)) = (catalog.upgrade(), engine.upgrade()) else { return };
+        if looked_at_journals.elapsed() > JOURNAL_AGE {
+            looked_at_journals = Instant::now();
+            if let Err(error) = catalog.finish_journals(engine.tables(), JOURNAL_AGE).await {
+                debug!(%error, "the journals of transactions cannot be read");
+            }
+        }
         let refreshed = catalog.refresh().await;
         match (&refreshed, failing) {
             (Err(error), false) => warn!(%error, "the catalog cannot be read; what was read last is served"),

@@ -4,6 +4,7 @@ mod external_table;
 pub mod functions;
 pub mod grants;
 pub mod information_schema;
+mod joint_commit;
 pub mod location;
 pub mod object;
 pub mod pg_catalog;
@@ -34,7 +35,7 @@ pub use view::ViewDefinition;
 
 use crate::error::{Error, Result};
 use object::Change;
-use store::{CatalogStore, Prepared, StoreError};
+use store::{CatalogStore, StoreError};
 
 /// The schema of names without one.
 pub const PUBLIC_SCHEMA: &str = "public";
@@ -115,18 +116,7 @@ impl Catalog {
 
     /// Makes all of `changes`, durably, or none. They are in the next snapshot.
     pub(crate) async fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let prepared = self.prepare(changes).await?;
-        self.finish(prepared).await
-    }
-
-    /// The same in two steps. Nobody else changes the catalog between them, so that the second one only fails if the store
-    /// does; if it is left out, nothing is changed.
-    pub(crate) async fn prepare(&self, changes: &[Change]) -> Result<Prepared, StoreError> {
-        self.store.prepare(changes).await
-    }
-
-    pub(crate) async fn finish(&self, prepared: Prepared) -> Result<(), StoreError> {
-        prepared.commit().await?;
+        self.store.commit(changes).await?;
         if let Err(error) = self.refresh().await {
             // They are made all the same. The next refresh reads them.
             tracing::warn!(%error, "the catalog was changed, but cannot be read");
@@ -136,7 +126,11 @@ impl Catalog {
 
     /// Reads what other servers have changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.refreshing.lock().await;
+        let refreshing = self.refreshing.lock().await;
+        self.refresh_within(&refreshing).await
+    }
+
+    async fn refresh_within(&self, _one_at_a_time: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), StoreError> {
         let known = self.snapshot();
         let changed = self.store.changed_since(known.stored_version()).await?;
         if !changed.objects.is_empty() {

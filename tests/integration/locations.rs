@@ -164,6 +164,12 @@ async fn names_of_files_are_taken_literally() {
             let found = value(&client, &format!("SELECT x FROM \"{table}\"")).await;
             assert_eq!(found.as_deref(), Some(index.to_string().as_str()), "{table}");
         }
+        let file = data::path(&directory.path().join(format!("{name}.csv")));
+        let all = data::path(&directory.path().join(format!("{name} all")));
+        for place in [format!("'{file}'"), format!("read_csv('{file}')"), format!("'{all}'"), format!("'{all}/{name}.csv'")] {
+            let found = value(&client, &format!("SELECT x FROM {place}")).await;
+            assert_eq!(found.as_deref(), Some(index.to_string().as_str()), "{place}");
+        }
     }
 }
 

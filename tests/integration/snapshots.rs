@@ -122,3 +122,43 @@ async fn a_block_does_not_see_what_another_server_commits_meanwhile() {
     one.batch_execute("COMMIT").await.unwrap();
     assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("4"));
 }
+
+/// A transaction changes so many tables that the server dies within one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_leaves_no_transaction_half_made() {
+    const TABLES: usize = 15;
+    let directory = TempDir::new().unwrap();
+    let arguments = ["--data-dir", &data::path(directory.path())];
+    let counts: Vec<String> = (0..TABLES).map(|number| format!("SELECT count(*) AS rows FROM t{number}")).collect();
+    let counts = format!("SELECT min(rows) || '-' || max(rows) FROM ({}) AS counts", counts.join(" UNION ALL "));
+    let inserts: String = (0..TABLES).map(|number| format!("INSERT INTO t{number} VALUES (1);")).collect();
+    let mut acknowledged = 0;
+    let rounds: u64 = std::env::var("ARBALEST_TEST_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
+    for round in 0..=rounds {
+        let server = Server::start(&arguments);
+        let client = connect(server.postgres()).await;
+        if round == 0 {
+            let creates: String = (0..TABLES).map(|number| format!("CREATE TABLE t{number} (a int);")).collect();
+            client.batch_execute(&creates).await.unwrap();
+        }
+        let found = value(&client, &counts).await.unwrap();
+        assert!(found == format!("{acknowledged}-{acknowledged}") || found == format!("{0}-{0}", acknowledged + 1), "{found} of {acknowledged}");
+        if found.starts_with(&format!("{}-", acknowledged + 1)) {
+            acknowledged += 1;
+        }
+        // A view that is made with the rows is there if they are.
+        let views = value(&client, "SELECT count(*) FROM pg_views WHERE viewname LIKE 'made%'").await;
+        assert_eq!(views, Some(acknowledged.to_string()));
+        let transaction = inserts.clone();
+        let writing = tokio::spawn(async move {
+            let mut done = acknowledged;
+            while client.batch_execute(&format!("BEGIN; {transaction} CREATE VIEW made{done} AS SELECT 1 AS a; COMMIT")).await.is_ok() {
+                done += 1;
+            }
+            done
+        });
+        tokio::time::sleep(Duration::from_millis(300 + 37 * (round * 7 % 11))).await;
+        drop(server);
+        acknowledged = writing.await.unwrap();
+    }
+}

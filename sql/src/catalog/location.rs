@@ -155,8 +155,6 @@ fn file_name(path: &Path) -> Option<String> {
 fn path_url(location: &str, path: &Path) -> Result<ListingTableUrl> {
     let absolute = std::fs::canonicalize(path).map_err(|e| error(location, describe_io(&e)))?;
     let url = if absolute.is_dir() { Url::from_directory_path(&absolute) } else { Url::from_file_path(&absolute) };
-    let mut url = url.map_err(|()| error(location, "is not an absolute path"))?;
-    // The names of objects are encoded as in URLs: a `%` of a file's is `%25` there, and that is encoded once more.
-    url.set_path(&url.path().replace("%25", "%2525"));
+    let url = url.map_err(|()| error(location, "is not an absolute path"))?;
     ListingTableUrl::try_new(url, None).map_err(|e| error(location, e.strip_backtrace()))
 }

@@ -7,11 +7,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::Utc;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyPool, Executor, Row, SqlSafeStr, Transaction};
 use url::Url;
+use uuid::Uuid;
 
 use super::grants::Grants;
 use super::BOOTSTRAP_ROLE;
@@ -42,6 +44,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug)]
 pub struct CatalogStore {
     pool: AnyPool,
+    /// Whether other servers have it open too.
+    is_shared: bool,
 }
 
 /// Objects that changed, and the version that has all of them.
@@ -61,15 +65,15 @@ impl CatalogStore {
         let path = path.to_string_lossy();
         let encoded: Vec<_> = path.split('/').map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string()).collect();
         let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 30000";
-        Self::open(&format!("sqlite://{}?mode=rwc", encoded.join("/")), pragmas).await
+        Self::open(&format!("sqlite://{}?mode=rwc", encoded.join("/")), pragmas, false).await
     }
 
     /// Opens a database that several servers share: `postgres://user:password@host/database`.
     pub async fn open_database(url: &Url) -> Result<Self> {
-        Self::open(url.as_str(), "SET application_name = 'arbalest'").await
+        Self::open(url.as_str(), "SET application_name = 'arbalest'", true).await
     }
 
-    async fn open(url: &str, settings: &'static str) -> Result<Self> {
+    async fn open(url: &str, settings: &'static str, is_shared: bool) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let options = AnyPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(CONNECTION_TIMEOUT);
         let options = options.after_connect(move |connection, _| {
@@ -80,7 +84,7 @@ impl CatalogStore {
         });
         let pool = options.connect(url).await?;
         migrations().run(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, is_shared })
     }
 
     /// Oids that nothing has or had.
@@ -138,6 +142,51 @@ impl CatalogStore {
     }
 }
 
+/// See [`CatalogStore::lock`].
+pub struct Lock(#[expect(dead_code, reason = "its end is the lock's")] Option<Transaction<'static, Any>>);
+
+impl CatalogStore {
+    /// Waits until no other server has this. A process takes it once at a time: each has one of its few connections.
+    pub async fn lock(&self) -> Result<Lock> {
+        if !self.is_shared {
+            return Ok(Lock(None));
+        }
+        let mut transaction = self.pool.begin().await?;
+        // Any number will do, if it is always the same.
+        sqlx::query("SELECT pg_advisory_xact_lock(7462913)").execute(&mut *transaction).await?;
+        Ok(Lock(Some(transaction)))
+    }
+
+    /// Keeps a journal until it is forgotten.
+    pub async fn write_journal(&self, id: Uuid, journal: &str) -> Result<()> {
+        insert_journal(&self.pool, id, journal).await
+    }
+
+    /// The journals that were written that long ago, or longer.
+    pub async fn journals(&self, age: Duration) -> Result<Vec<(Uuid, String)>> {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let sql = "SELECT id, changes FROM catalog_journal WHERE written <= $1 ORDER BY written";
+        let rows = sqlx::query(sql).bind(Utc::now().timestamp_millis().saturating_sub(age)).fetch_all(&self.pool).await?;
+        let journal = |row: &AnyRow| {
+            let id: String = row.try_get("id")?;
+            Ok((id.parse().map_err(|error: uuid::Error| sqlx::Error::Decode(error.into()))?, row.try_get("changes")?))
+        };
+        rows.iter().map(journal).collect()
+    }
+
+    pub async fn forget_journal(&self, id: Uuid) -> Result<()> {
+        sqlx::query("DELETE FROM catalog_journal WHERE id = $1").bind(id.to_string()).execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+async fn insert_journal(executor: impl Executor<'_, Database = Any>, id: Uuid, journal: &str) -> Result<()> {
+    let sql = "INSERT INTO catalog_journal (id, written, changes) VALUES ($1, $2, $3)";
+    let insert = sqlx::query(sql).bind(id.to_string()).bind(Utc::now().timestamp_millis()).bind(journal.to_owned());
+    insert.execute(executor).await?;
+    Ok(())
+}
+
 /// Changes that are made when they are committed; dropping them forgets them.
 pub struct Prepared {
     transaction: Transaction<'static, Any>,
@@ -145,6 +194,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Writes a journal, which is kept if the changes are made.
+    pub async fn write_journal(&mut self, id: Uuid, journal: &str) -> Result<()> {
+        insert_journal(&mut *self.transaction, id, journal).await
+    }
+
     /// Gives the version that has them.
     pub async fn commit(self) -> Result<u64> {
         self.transaction.commit().await?;
@@ -262,6 +316,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "objects", include_str!("store/migrations/1_objects.sql")),
         migration(2, "grants", include_str!("store/migrations/2_grants.sql")),
+        migration(3, "journal", include_str!("store/migrations/3_journal.sql")),
     ])
 }
 

@@ -156,6 +156,13 @@ impl From<CommitError> for Error {
                 hint: Some("Another server changed the other tables at the same moment.".into()),
                 position: None,
             },
+            CommitError::Unfinished { reason } => Self::Classified {
+                sql_state: SqlState::STATEMENT_COMPLETION_UNKNOWN,
+                message: format!("the transaction is not complete yet: {reason}"),
+                detail: None,
+                hint: Some("The server completes it as soon as its tables can be reached.".into()),
+                position: None,
+            },
             CommitError::Failed(error) => error.into(),
         }
     }

@@ -413,12 +413,11 @@ impl Altered {
             return Ok(());
         }
         let commit = async move {
-            // Nobody else changes the catalog while the rows are.
-            let prepared = sessions.catalog.prepare(&[change]).await?;
-            if !changes.is_empty() {
-                sessions.engine.tables().commit(&contents.version, &changes).await?;
-            }
-            Ok(sessions.catalog.finish(prepared).await?)
+            let tables = match changes.is_empty() {
+                true => vec![],
+                false => vec![(contents.version, Arc::new(changes))],
+            };
+            sessions.catalog.commit_all(sessions.engine.tables(), &[change], tables).await
         };
         session.committing(commit).await
     }

@@ -95,19 +95,9 @@ pub(super) fn abandon(session: &Arc<Session>) {
     });
 }
 
-/// Makes what a block has changed. The catalog comes last: what the block has made is nobody else's before.
 async fn make(sessions: Arc<Sessions>, changes: Vec<Change>, tables: Vec<TableContents>) -> Result<()> {
-    let prepared = match changes.is_empty() {
-        true => None,
-        false => Some(sessions.catalog.prepare(&changes).await?),
-    };
-    let changes: Vec<_> = tables.iter().map(|table| (&table.version, &*table.changes)).collect();
-    // Nobody sees the rows before the catalog.
-    let _unpublished = sessions.engine.tables().commit_all(&changes).await?;
-    match prepared {
-        Some(prepared) => Ok(sessions.catalog.finish(prepared).await?),
-        None => Ok(()),
-    }
+    let tables = tables.into_iter().map(|table| (table.version, table.changes)).collect();
+    sessions.catalog.commit_all(sessions.engine.tables(), &changes, tables).await
 }
 
 pub(super) fn savepoint(session: &Arc<Session>, name: &Ident) -> Result<Response> {

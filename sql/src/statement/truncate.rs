@@ -37,12 +37,11 @@ pub(super) async fn truncate(session: &Arc<Session>, truncate: &Truncate) -> Res
             }
             return Ok(command("TRUNCATE TABLE"));
         }
-        let engine = Arc::clone(&session.sessions().engine);
+        let sessions = Arc::clone(session.sessions());
         let commit = async move {
-            let changes: Vec<_> = emptied.iter().filter(|(_, _, changes)| !changes.is_empty()).collect();
-            let changes: Vec<_> = changes.iter().map(|(_, contents, changes)| (&contents.version, changes)).collect();
-            drop(engine.tables().commit_all(&changes).await?);
-            Ok(())
+            let emptied = emptied.into_iter().filter(|(_, _, changes)| !changes.is_empty());
+            let emptied = emptied.map(|(_, contents, changes)| (contents.version, Arc::new(changes))).collect();
+            sessions.catalog.commit_all(sessions.engine.tables(), &[], emptied).await
         };
         match session.committing(commit).await {
             Err(Error::SerializationFailure) => {}

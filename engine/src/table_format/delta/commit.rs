@@ -13,6 +13,7 @@ use deltalake::kernel::{Action, Add, MetadataExt};
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::logstore::get_actions;
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -42,7 +43,7 @@ pub struct TableChanges {
 }
 
 /// What changes a table, as its history tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
     #[default]
     Write,
@@ -69,9 +70,12 @@ pub enum CommitError {
     /// Somebody else took out a file that these changes take out, or changed the definition.
     #[error("the table was changed by another transaction")]
     Conflict,
-    /// Some tables of a transaction were changed, others could not be.
-    #[error("only {} was changed: {reason}", made.join(", "))]
+    /// Some of what a transaction changes was changed, and the rest cannot be any more.
+    #[error("of its tables only these were changed: {}; {reason}", made.join(", "))]
     Partial { made: Vec<String>, reason: String },
+    /// The changes are written down; they will be made when the tables can be reached.
+    #[error("{reason}")]
+    Unfinished { reason: String },
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -79,6 +83,11 @@ pub enum CommitError {
 impl TableChanges {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.columns.is_none()
+    }
+
+    /// Whether nothing that others do can keep these changes from being made.
+    pub(super) fn only_adds(&self) -> bool {
+        self.removed.is_empty() && self.columns.is_none() && !self.operation.replaces_all()
     }
 
     /// These changes, then others, which may take out what these add.
@@ -147,7 +156,7 @@ impl DeltaTables {
     }
 
     /// `alone` is given up as soon as the changes are made.
-    async fn commit_one(
+    pub(super) async fn commit_one(
         &self,
         base: &Arc<TableVersion>,
         changes: &TableChanges,
@@ -165,26 +174,6 @@ impl DeltaTables {
             }
         }
         Err(CommitError::Conflict)
-    }
-
-    /// Makes the changes of several tables, or none of them if one cannot be made. No other commit of this process comes
-    /// between them; one of another process can, and then the error says what was made. Readers of this process see none of
-    /// them until what is returned is dropped.
-    pub async fn commit_all(&self, tables: &[(&Arc<TableVersion>, &TableChanges)]) -> Result<Unpublished<'_>, CommitError> {
-        let _alone = self.commits.write().await;
-        if tables.len() > 1 {
-            for (base, changes) in tables {
-                self.rebase(base, changes, None).await?;
-            }
-        }
-        let unpublished = self.ledger.begin(tables.len());
-        for (index, ((base, changes), id)) in tables.iter().zip(unpublished.ids()).enumerate() {
-            if let Err(error) = self.commit_one(base, changes, *id, &mut None).await {
-                let made: Vec<String> = tables[..index].iter().map(|(base, _)| base.location.to_string()).collect();
-                return Err(if made.is_empty() { error } else { CommitError::Partial { made, reason: error.to_string() } });
-            }
-        }
-        Ok(unpublished)
     }
 
     async fn try_commit(
@@ -235,7 +224,7 @@ impl DeltaTables {
     }
 
     /// Looks at what others have done since `base`.
-    async fn rebase(&self, base: &TableVersion, changes: &TableChanges, id: Option<Uuid>) -> Result<Rebased, CommitError> {
+    pub(super) async fn rebase(&self, base: &TableVersion, changes: &TableChanges, id: Option<Uuid>) -> Result<Rebased, CommitError> {
         let latest = self.latest(&base.location).await?;
         // Files that others have added since have the old columns.
         let is_bound = changes.columns.is_some() && latest.number > base.number;
@@ -285,7 +274,7 @@ enum Attempt {
     Late,
 }
 
-enum Rebased {
+pub(super) enum Rebased {
     /// They are made already.
     Done,
     /// Nothing up to this version stands against them.

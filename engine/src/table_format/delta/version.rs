@@ -37,7 +37,7 @@ const COLUMN_MAPPING: &str = "delta.columnMapping.mode";
 pub struct DeltaTables {
     object_stores: Arc<ObjectStores>,
     latest: Cache<Url, Arc<TableVersion>>,
-    /// Held alone while several tables are changed at once.
+    /// Held alone while several tables are changed at once: see [`JointCommit`](super::JointCommit).
     pub(super) commits: tokio::sync::RwLock<()>,
     pub(super) ledger: Ledger,
 }

@@ -108,10 +108,11 @@ pub(crate) fn directory(url: &ListingTableUrl) -> Url {
     url
 }
 
-/// Where an object of the local store is; names of objects are encoded as in URLs.
+/// Where an object of the local store is.
 pub(super) fn local_path_of(location: &Path) -> Option<PathBuf> {
     let mut url = Url::parse("file:///").ok()?;
-    url.set_path(location.as_ref());
+    // As the store does it: some characters of a name mean something in URLs.
+    url.path_segments_mut().ok()?.clear().extend(location.parts());
     url.to_file_path().ok()
 }
 

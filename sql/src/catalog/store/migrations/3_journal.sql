@@ -1,0 +1,8 @@
+-- Transactions that are decided and perhaps not complete.
+CREATE TABLE catalog_journal (
+    id TEXT PRIMARY KEY,
+    -- Milliseconds since 1970.
+    written BIGINT NOT NULL,
+    -- JSON.
+    changes TEXT NOT NULL
+);
