@@ -54,7 +54,7 @@ pub use codec::{logical_codec, physical_codec};
 pub use compact::compact_sorts;
 pub use config::{EngineConfig, ExecutionMode, MESSAGE_BYTES_MAX, SLOTS_PER_VCORE};
 pub use table_format::delta::{
-    CommitError, DataFile, DeltaScan, DeltaTables, FILE_COLUMN, HeldCommits, HistoryEntry, JointCommit, Moment, NewFile, Operation, ReadFor, ReadPoint, TableChanges, TableVersion, storable_type, without_views,
+    CommitError, DataFile, DeltaScan, DeltaTables, FILE_COLUMN, HistoryEntry, JointCommit, Journal, Moment, NewFile, Operation, ReadFor, ReadPoint, TableChanges, TableVersion, storable_type, without_views,
 };
 pub use dynamic_filters::push_dynamic_filters;
 pub use endpoint::{watch, watched};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::{Cluster, Engine, EngineConfig, ObjectStores};
 use sql::catalog::Catalog;
@@ -105,12 +105,15 @@ pub(crate) async fn open(
     let tables = open_locations(&engine, locations, &own_paths).await.map_err(Error::Tables)?;
     info!(locations = locations.len(), tables = tables.len(), "tables opened");
     let catalog = Arc::new(Catalog::open(DATABASE, store, tables).await.map_err(Error::Tables)?);
-    catalog.finish_journals(engine.tables(), Duration::ZERO).await.map_err(Error::Tables)?;
-    tokio::spawn(watch(Arc::downgrade(&catalog), Arc::downgrade(&engine)));
+    tokio::spawn(watch(Arc::downgrade(&catalog)));
     let rules = LocationRules::new(locations, settings.export_dir.as_slice(), &own_paths, settings.private_urls);
     let rules = rules.with_secrets(engine.object_stores().secrets().clone());
     let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules, sealing_key };
-    Ok(Sessions::new(config, engine, catalog))
+    let sessions = Sessions::new(config, Arc::clone(&engine), Arc::clone(&catalog));
+    // With the secrets of the catalog, which the sessions know.
+    catalog.finish_journals(engine.tables(), Duration::ZERO).await.map_err(Error::Tables)?;
+    tokio::spawn(finish_journals(Arc::downgrade(&catalog), Arc::downgrade(&engine)));
+    Ok(sessions)
 }
 
 /// What no statement may name, and no location has.
@@ -119,19 +122,23 @@ fn own(data_dir: &Path, warehouse: &Url) -> Vec<PathBuf> {
     std::iter::once(data_dir.to_owned()).chain(warehouse).collect()
 }
 
-/// Reads what other servers change, and completes what they have left, for as long as there is the catalog.
-async fn watch(catalog: Weak<Catalog>, engine: Weak<Engine>) {
+/// Ends what servers have left that have died, for as long as there is the catalog.
+async fn finish_journals(catalog: Weak<Catalog>, engine: Weak<Engine>) {
+    loop {
+        sleep(JOURNAL_AGE).await;
+        let (Some(catalog), Some(engine)) = (catalog.upgrade(), engine.upgrade()) else { return };
+        if let Err(error) = catalog.finish_journals(engine.tables(), JOURNAL_AGE).await {
+            debug!(%error, "the journals of transactions cannot be read");
+        }
+    }
+}
+
+/// Reads what other servers change, for as long as there is the catalog.
+async fn watch(catalog: Weak<Catalog>) {
     let mut failing = false;
-    let mut looked_at_journals = Instant::now();
     loop {
         sleep(CATALOG_POLL).await;
-        let (Some(catalog), Some(engine)) = (catalog.upgrade(), engine.upgrade()) else { return };
-        if looked_at_journals.elapsed() > JOURNAL_AGE {
-            looked_at_journals = Instant::now();
-            if let Err(error) = catalog.finish_journals(engine.tables(), JOURNAL_AGE).await {
-                debug!(%error, "the journals of transactions cannot be read");
-            }
-        }
+        let Some(catalog) = catalog.upgrade() else { return };
         let refreshed = catalog.refresh().await;
         match (&refreshed, failing) {
             (Err(error), false) => warn!(%error, "the catalog cannot be read; what was read last is served"),

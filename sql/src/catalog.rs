@@ -4,7 +4,7 @@ mod external_table;
 pub mod functions;
 pub mod grants;
 pub mod information_schema;
-mod joint_commit;
+pub mod joint_commit;
 pub mod location;
 pub mod object;
 pub mod pg_catalog;
@@ -50,6 +50,8 @@ pub struct Catalog {
     snapshot: RwLock<Arc<CatalogSnapshot>>,
     /// Held while the snapshot is brought up to date.
     refreshing: tokio::sync::Mutex<()>,
+    /// Held while a transaction changes more than one thing.
+    joint_commits: tokio::sync::Mutex<()>,
     /// Told of each new snapshot.
     observer: OnceLock<Observer>,
 }
@@ -90,7 +92,7 @@ impl Catalog {
             });
         }
         let snapshot = CatalogSnapshot::new(database, served).with(stored.objects, stored.version);
-        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default(), observer: OnceLock::new() })
+        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default(), joint_commits: tokio::sync::Mutex::default(), observer: OnceLock::new() })
     }
 
     /// Calls `observer` with the catalog as it is, and whenever it has changed. The first one stays.

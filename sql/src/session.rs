@@ -242,7 +242,9 @@ impl Session {
         let execute = async {
             self.check_transaction(prepared.statement())?;
             let response = statement::execute(self, prepared, parameters).await?;
-            self.end_transaction_of_temporary().await?;
+            if statement::may_end_transaction(prepared.statement()) {
+                self.end_transaction_of_temporary().await;
+            }
             Ok(response)
         };
         let execute = StatementScope::within(Some(run.scope()), execute).boxed();

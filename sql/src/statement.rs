@@ -44,7 +44,7 @@ mod select;
 mod set;
 mod show;
 mod show_objects;
-pub(crate) mod storage_parameters;
+mod storage_parameters;
 mod transaction;
 mod truncate;
 mod update;
@@ -286,6 +286,13 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
 pub(crate) fn abandon(session: &Arc<Session>) {
     transaction::abandon(session);
     discard::abandon(session);
+}
+
+/// Whether a statement commits, itself or the block that it ends.
+pub(crate) fn may_end_transaction(statement: &Statement) -> bool {
+    use ast::Statement as S;
+    let Some(ast) = statement.ast.as_deref() else { return false };
+    matches!(ast, S::Commit { .. } | S::Rollback { .. } | S::Execute { .. }) || writes(ast).is_some()
 }
 
 /// A word for logs and metrics.

@@ -66,10 +66,18 @@ async fn readers_see_all_of_a_transaction_or_nothing() {
             }
         }));
     }
+    // Statements of their own come between the transactions.
+    let (adder, adding) = (connect(server.postgres()).await, Arc::clone(&done));
+    let adding = tokio::spawn(async move {
+        while !adding.load(Ordering::Relaxed) {
+            adder.batch_execute("INSERT INTO here VALUES (99, 0)").await.unwrap();
+        }
+    });
     for writer in writing {
         writer.await.unwrap();
     }
     done.store(true, Ordering::Relaxed);
+    adding.await.unwrap();
     for reader in reading {
         assert!(reader.await.unwrap() > 0);
     }
@@ -121,6 +129,55 @@ async fn a_block_does_not_see_what_another_server_commits_meanwhile() {
     assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("2"));
     one.batch_execute("COMMIT").await.unwrap();
     assert_eq!(value(&one, "SELECT count(*) FROM u").await.as_deref(), Some("4"));
+}
+
+/// Columns are added by one server while the other adds rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_catalog_and_the_tables_change_together_on_all_servers() {
+    let Some(database) = Cluster::start() else {
+        eprintln!("skipped: PostgreSQL 15 is not installed");
+        return;
+    };
+    let url = format!("postgres://tester:unused@{}/postgres", database.address());
+    let warehouse = TempDir::new().unwrap();
+    let arguments = ["--catalog", url.as_str(), "--warehouse", &data::path(warehouse.path())];
+    let servers = [Server::start(&arguments), Server::start(&arguments)];
+    let (one, other) = (connect(servers[0].postgres()).await, connect(servers[1].postgres()).await);
+    one.batch_execute("CREATE TABLE t (a int)").await.unwrap();
+    while other.simple_query("SELECT 1 FROM t").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let adding = tokio::spawn({
+        let done = Arc::clone(&done);
+        async move {
+            let mut rows = 0;
+            while !done.load(Ordering::Relaxed) {
+                match other.batch_execute("INSERT INTO t (a) VALUES (1)").await {
+                    Ok(()) => rows += 1,
+                    Err(error) => assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}"),
+                }
+            }
+            rows
+        }
+    });
+    let mut columns = 0;
+    for number in 0..12 {
+        let alter = match number % 3 {
+            2 => format!("ALTER TABLE t DROP COLUMN c{}", number - 1),
+            _ => format!("ALTER TABLE t ADD COLUMN c{number} int"),
+        };
+        while let Err(error) = one.batch_execute(&alter).await {
+            assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+        }
+        columns += if number % 3 == 2 { 0 } else { 1 };
+    }
+    done.store(true, Ordering::Relaxed);
+    let rows: i32 = adding.await.unwrap();
+    assert!(rows > 0 && columns > 0);
+    one.batch_execute("INSERT INTO t (a, c9) VALUES (1, 2)").await.unwrap();
+    assert_eq!(value(&one, "SELECT sum(a) FROM t").await, Some((rows + 1).to_string()));
+    assert_eq!(value(&one, "SELECT c9 FROM t WHERE c9 IS NOT NULL").await.as_deref(), Some("2"));
 }
 
 /// A transaction changes so many tables that the server dies within one.

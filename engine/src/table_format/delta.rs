@@ -17,7 +17,7 @@ pub use commit::{CommitError, Operation, TableChanges};
 pub use data_file::{DataFile, NewFile};
 pub(crate) use file_statistics::to_json as statistics_json;
 pub use history::{HistoryEntry, Moment};
-pub use joint_commit::{HeldCommits, JointCommit};
+pub use joint_commit::{JointCommit, Journal};
 pub use layout::{storable_type, without_views};
 pub use ledger::ReadPoint;
 pub use provider::{DeltaScan, FILE_COLUMN};

@@ -58,6 +58,8 @@ pub(super) fn report_schema() -> Schema {
 pub(crate) struct WriteExec {
     input: Arc<dyn ExecutionPlan>,
     target: WriteTarget,
+    /// By partitions first, so that one file is written at a time.
+    ordering: Option<LexRequirement>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -72,21 +74,12 @@ impl WriteExec {
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Ok(Self { input, target, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() })
+        let ordering = ordering(&input.schema(), &target)?;
+        Ok(Self { input, target, ordering, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() })
     }
 
     pub(crate) fn target(&self) -> &WriteTarget {
         &self.target
-    }
-
-    fn ordering(&self) -> Result<Vec<PhysicalSortRequirement>> {
-        let schema = self.input.schema();
-        let partitions = self.target.partition_columns.iter().map(|name| Ok(PhysicalSortRequirement::new(col(name, &schema)?, None)));
-        let sorted = self.target.sort_columns.iter().map(|column| {
-            let options = SortOptions { descending: column.descending, nulls_first: column.nulls_first };
-            Ok(PhysicalSortRequirement::new(col(&column.name, &schema)?, Some(options)))
-        });
-        partitions.chain(sorted).collect()
     }
 
     fn partition_columns(&self) -> Option<Vec<Arc<dyn PhysicalExpr>>> {
@@ -126,9 +119,7 @@ impl ExecutionPlan for WriteExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        // By partitions first, so that one file is written at a time.
-        let requirement = self.ordering().ok().and_then(LexRequirement::new);
-        vec![requirement.map(OrderingRequirements::new)]
+        vec![self.ordering.clone().map(OrderingRequirements::new)]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
@@ -192,6 +183,15 @@ impl ExecutionPlan for WriteExec {
     fn cardinality_effect(&self) -> CardinalityEffect {
         CardinalityEffect::Unknown
     }
+}
+
+fn ordering(schema: &SchemaRef, target: &WriteTarget) -> Result<Option<LexRequirement>> {
+    let partitions = target.partition_columns.iter().map(|name| Ok(PhysicalSortRequirement::new(col(name, schema)?, None)));
+    let sorted = target.sort_columns.iter().map(|column| {
+        let options = SortOptions { descending: column.descending, nulls_first: column.nulls_first };
+        Ok(PhysicalSortRequirement::new(col(&column.name, schema)?, Some(options)))
+    });
+    Ok(LexRequirement::new(partitions.chain(sorted).collect::<Result<Vec<_>>>()?))
 }
 
 fn reports(schema: SchemaRef, files: &[(Add, usize)]) -> Result<RecordBatch> {

@@ -1,17 +1,27 @@
 //! Transactions that change several tables, or tables and the catalog: all of it, or nothing, also if the process dies.
 //!
-//! The catalog's store decides: in one transaction of its own it gets what changes in the catalog and a journal of what
-//! changes in the tables, which is then done. What is in a journal for long was left by a process that has died.
+//! The catalog's store gets a journal of all that is to be done. Then the log of the first table decides, those of the
+//! others follow, and the catalog comes last, in one transaction with the end of the journal. A journal whose server has
+//! died is completed if it was decided, and else forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{CommitError, DeltaTables, TableChanges, TableVersion};
+use engine::{CommitError, DeltaTables, Journal, TableChanges, TableVersion};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Catalog;
-use super::object::Change;
-use crate::error::Result;
+use super::object::{Change, Definition};
+use super::store::StoreError;
+use crate::error::{Error, Result};
+
+/// A journal as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    tables: Journal,
+    catalog: Vec<Change>,
+}
 
 impl Catalog {
     /// Makes changes of the catalog and of `tables`, each made to a version of it.
@@ -26,43 +36,112 @@ impl Catalog {
             [(base, table)] if changes.is_empty() => return Ok(delta_tables.commit(base, table).await?),
             _ => {}
         }
-        let held = delta_tables.hold_commits().await;
+        // One after the other: each holds more than one of the store's few connections.
+        let _one_at_a_time = self.joint_commits.lock().await;
         let _other_servers_wait = self.store.lock().await?;
-        let joint = held.begin(tables).await?;
-        // Nobody sees the catalog before the rows.
-        let refreshing = self.refreshing.lock().await;
-        let (id, is_decided) = (Uuid::new_v4(), !changes.is_empty());
-        let journal = joint.journal(is_decided)?;
-        match is_decided {
-            true => {
-                let mut prepared = self.store.prepare(changes).await?;
-                prepared.write_journal(id, &journal).await?;
-                prepared.commit().await?;
-            }
-            false => self.store.write_journal(id, &journal).await?,
-        }
-        let made = joint.make(is_decided).await;
-        if !matches!(made, Err(CommitError::Unfinished { .. })) {
+        let joint = delta_tables.begin(tables).await?;
+        let id = Uuid::new_v4();
+        let entry = Entry { tables: joint.journal(), catalog: changes.to_vec() };
+        let journal = serde_json::to_string(&entry).map_err(|error| Error::internal(format!("a journal cannot be written: {error}")))?;
+        self.store.write_journal(id, &journal).await?;
+        let prepared = match changes {
+            [] => Ok(None),
+            changes => self.store.prepare(changes).await.map(Some),
+        };
+        // Dropped after what is prepared: SQLite has one writer at a time.
+        let undone = |error: Error| async move {
             self.forget_journal(id).await;
+            Err(error)
+        };
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return undone(error.into()).await,
+        };
+        match joint.decide().await {
+            Err(CommitError::Conflict) => {
+                drop(prepared);
+                return undone(Error::SerializationFailure).await;
+            }
+            decided => decided?,
         }
-        if let Err(error) = self.refresh_within(&refreshing).await {
-            // The next one reads what has changed.
-            tracing::warn!(%error, "the catalog was changed, but cannot be read");
+        let (made, complete) = joint.complete().await;
+        if let Err(error @ CommitError::Unfinished { .. }) = complete {
+            return Err(error.into());
         }
-        Ok(made.map(drop)?)
+        match prepared {
+            Some(mut prepared) => {
+                let unfinished = |error: StoreError| CommitError::Unfinished { reason: error.to_string() };
+                // Nobody sees the catalog without the rows.
+                let refreshing = self.refreshing.lock().await;
+                prepared.forget_journal(id).await.map_err(unfinished)?;
+                prepared.commit().await.map_err(unfinished)?;
+                if let Err(error) = self.refresh_within(&refreshing).await {
+                    // The next one reads what has changed.
+                    tracing::warn!(%error, "the catalog was changed, but cannot be read");
+                }
+                drop(made);
+            }
+            None => {
+                drop(made);
+                self.forget_journal(id).await;
+            }
+        }
+        Ok(complete?)
     }
 
-    /// Does what is left of transactions that were decided at least `age` ago.
+    /// Ends the transactions that were begun at least `age` ago by servers that have died since.
     pub async fn finish_journals(&self, delta_tables: &DeltaTables, age: Duration) -> Result<()> {
+        if self.store.journals(age).await?.is_empty() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.joint_commits.lock().await;
+        // Whoever is alive has it as long as its journal is there.
+        let _other_servers_wait = self.store.lock().await?;
         for (id, journal) in self.store.journals(age).await? {
-            match delta_tables.finish(&journal).await {
-                Ok(()) => {
-                    tracing::info!(%id, "a transaction was completed that had been left");
-                    self.forget_journal(id).await;
-                }
-                Err(error) => tracing::warn!(%id, %error, "a transaction is not complete yet"),
+            if let Err(error) = self.finish_journal(delta_tables, id, &journal).await {
+                tracing::warn!(%id, %error, "a transaction of a server that has died is not complete yet");
             }
         }
+        Ok(())
+    }
+
+    async fn finish_journal(&self, delta_tables: &DeltaTables, id: Uuid, journal: &str) -> Result<()> {
+        let unreadable = |error| Error::internal(format!("a journal cannot be read: {error}"));
+        let Entry { tables, catalog } = serde_json::from_str(journal).map_err(unreadable)?;
+        self.refresh().await?;
+        let snapshot = self.snapshot();
+        let objects = || snapshot.objects().map(Arc::as_ref).chain(catalog.iter().map(|change| &change.object));
+        let known: Vec<String> = objects().filter_map(|object| match &object.definition {
+            Definition::Table(table) => Some(table.location.clone()),
+            _ => None,
+        }).collect();
+        let is_gone = |location: &url::Url| !known.iter().any(|known| known == location.as_str());
+        let is_decided = match delta_tables.is_decided(&tables).await {
+            Err(_) if tables.locations().next().is_some_and(is_gone) => false,
+            is_decided => is_decided?,
+        };
+        if !is_decided {
+            tracing::info!(%id, "a transaction of a server that has died was not made");
+            self.forget_journal(id).await;
+            return Ok(());
+        }
+        delta_tables.complete(&tables, is_gone).await?;
+        match catalog.as_slice() {
+            [] => self.forget_journal(id).await,
+            changes => match self.store.prepare(changes).await {
+                Ok(mut prepared) => {
+                    prepared.forget_journal(id).await?;
+                    prepared.commit().await?;
+                    self.refresh().await?;
+                }
+                Err(StoreError::Conflict) => {
+                    tracing::warn!(%id, "of a transaction of a server that has died the changes of the catalog cannot be made any more");
+                    self.forget_journal(id).await;
+                }
+                Err(error) => return Err(error.into()),
+            },
+        }
+        tracing::info!(%id, "a transaction of a server that has died was completed");
         Ok(())
     }
 

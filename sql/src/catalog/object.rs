@@ -10,7 +10,7 @@ use super::table::TableDefinition;
 use super::view::ViewDefinition;
 
 /// One object as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     pub oid: u32,
     /// The schema of what is in one; 0 for others.
@@ -93,7 +93,7 @@ impl Definition {
 }
 
 /// An object to be created or changed; dropping it is a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// As it will be.
     pub object: Object,

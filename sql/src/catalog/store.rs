@@ -1,5 +1,7 @@
 //! The catalog at rest: in SQLite for one server, in PostgreSQL for several. The same SQL serves both.
 
+mod journal;
+
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::ops::Range;
@@ -7,7 +9,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::Utc;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -142,51 +143,6 @@ impl CatalogStore {
     }
 }
 
-/// See [`CatalogStore::lock`].
-pub struct Lock(#[expect(dead_code, reason = "its end is the lock's")] Option<Transaction<'static, Any>>);
-
-impl CatalogStore {
-    /// Waits until no other server has this. A process takes it once at a time: each has one of its few connections.
-    pub async fn lock(&self) -> Result<Lock> {
-        if !self.is_shared {
-            return Ok(Lock(None));
-        }
-        let mut transaction = self.pool.begin().await?;
-        // Any number will do, if it is always the same.
-        sqlx::query("SELECT pg_advisory_xact_lock(7462913)").execute(&mut *transaction).await?;
-        Ok(Lock(Some(transaction)))
-    }
-
-    /// Keeps a journal until it is forgotten.
-    pub async fn write_journal(&self, id: Uuid, journal: &str) -> Result<()> {
-        insert_journal(&self.pool, id, journal).await
-    }
-
-    /// The journals that were written that long ago, or longer.
-    pub async fn journals(&self, age: Duration) -> Result<Vec<(Uuid, String)>> {
-        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let sql = "SELECT id, changes FROM catalog_journal WHERE written <= $1 ORDER BY written";
-        let rows = sqlx::query(sql).bind(Utc::now().timestamp_millis().saturating_sub(age)).fetch_all(&self.pool).await?;
-        let journal = |row: &AnyRow| {
-            let id: String = row.try_get("id")?;
-            Ok((id.parse().map_err(|error: uuid::Error| sqlx::Error::Decode(error.into()))?, row.try_get("changes")?))
-        };
-        rows.iter().map(journal).collect()
-    }
-
-    pub async fn forget_journal(&self, id: Uuid) -> Result<()> {
-        sqlx::query("DELETE FROM catalog_journal WHERE id = $1").bind(id.to_string()).execute(&self.pool).await?;
-        Ok(())
-    }
-}
-
-async fn insert_journal(executor: impl Executor<'_, Database = Any>, id: Uuid, journal: &str) -> Result<()> {
-    let sql = "INSERT INTO catalog_journal (id, written, changes) VALUES ($1, $2, $3)";
-    let insert = sqlx::query(sql).bind(id.to_string()).bind(Utc::now().timestamp_millis()).bind(journal.to_owned());
-    insert.execute(executor).await?;
-    Ok(())
-}
-
 /// Changes that are made when they are committed; dropping them forgets them.
 pub struct Prepared {
     transaction: Transaction<'static, Any>,
@@ -194,9 +150,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Writes a journal, which is kept if the changes are made.
-    pub async fn write_journal(&mut self, id: Uuid, journal: &str) -> Result<()> {
-        insert_journal(&mut *self.transaction, id, journal).await
+    /// Forgets a journal, if the changes are made.
+    pub async fn forget_journal(&mut self, id: Uuid) -> Result<()> {
+        journal::delete(&mut *self.transaction, id).await
     }
 
     /// Gives the version that has them.

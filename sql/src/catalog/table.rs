@@ -7,6 +7,7 @@ use arrow::datatypes::{self, SchemaRef};
 use datafusion::catalog::TableProvider;
 use engine::SortColumn;
 use serde::{Deserialize, Serialize};
+use udfs::postgres::quote::quoted_identifier;
 use url::Url;
 
 use super::view::ViewDefinition;
@@ -82,5 +83,19 @@ impl TableDefinition {
         let message = |error| format!("is not a URL: {error}");
         Url::parse(&self.location)
             .map_err(|error| Error::Location { location: self.location.clone(), message: message(error) })
+    }
+
+    /// `sorted_by` as a statement would say it; `None` if nothing is sorted.
+    pub(crate) fn sorted_by(&self) -> Option<String> {
+        let term = |column: &SortColumn| {
+            let direction = if column.descending { " DESC" } else { "" };
+            let nulls = match (column.descending, column.nulls_first) {
+                (false, true) => " NULLS FIRST",
+                (true, false) => " NULLS LAST",
+                _ => "",
+            };
+            format!("{}{direction}{nulls}", quoted_identifier(&column.name))
+        };
+        (!self.sort_columns.is_empty()).then(|| self.sort_columns.iter().map(term).collect::<Vec<_>>().join(", "))
     }
 }

@@ -104,31 +104,37 @@ impl Session {
         self.settings(|settings| settings.search_path(settings.role()))
     }
 
-    /// Does what temporary tables want done after a transaction.
-    pub(super) async fn end_transaction_of_temporary(&self) -> Result<()> {
+    /// Does what temporary tables want done after a transaction, which is made in any case.
+    pub(super) async fn end_transaction_of_temporary(&self) {
         if self.transaction_status() != TransactionStatus::Idle {
-            return Ok(());
+            return;
         }
         let tables = self.temporary.lock().with_on_commit();
         for table in tables {
-            let Definition::Table(definition) = &table.definition else { continue };
-            match definition.on_commit {
-                Some(OnCommit::Drop) => {
-                    let snapshot = self.latest_catalog();
-                    let dropped = snapshot.with_dependents(&[table.oid]);
-                    let dropped: Vec<Change> = dropped.into_iter().filter_map(|oid| snapshot.object(oid)).map(|object| Change::drop(object)).collect();
-                    self.change_temporary(&dropped);
-                    self.sessions().engine.tables().remove(&definition.url()?).await;
-                }
-                Some(OnCommit::DeleteRows) => {
-                    let _pinned = pin_tables();
-                    let contents = self.contents(table.oid, definition).await?;
-                    let removed = contents.version.files().cloned().collect();
-                    let changes = TableChanges { removed, operation: Operation::Delete, ..TableChanges::default() };
-                    self.change_table(table.oid, &contents, changes).await?;
-                }
-                None => {}
+            if let Err(error) = self.uncancelled(self.end_transaction_of(&table)).await {
+                tracing::warn!(session_id = %self.id(), table = table.name, %error, "a temporary table is not as ON COMMIT says");
             }
+        }
+    }
+
+    async fn end_transaction_of(&self, table: &Object) -> Result<()> {
+        let Definition::Table(definition) = &table.definition else { return Ok(()) };
+        match definition.on_commit {
+            Some(OnCommit::Drop) => {
+                let snapshot = self.latest_catalog();
+                let dropped = snapshot.with_dependents(&[table.oid]).into_iter().filter_map(|oid| snapshot.object(oid));
+                let dropped: Vec<Change> = dropped.map(|object| Change::drop(object)).collect();
+                self.change_temporary(&dropped);
+                self.sessions().engine.tables().remove(&definition.url()?).await;
+            }
+            Some(OnCommit::DeleteRows) => {
+                let _pinned = pin_tables();
+                let contents = self.contents(table.oid, definition).await?;
+                let removed = contents.version.files().cloned().collect();
+                let changes = TableChanges { removed, operation: Operation::Delete, ..TableChanges::default() };
+                self.change_table(table.oid, &contents, changes).await?;
+            }
+            None => {}
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::catalog::object::{Change, Definition, Object, merge};
 use crate::error::{Error, Result};
 use crate::session::settings::Settings;
 use crate::session::tables::TableContents;
+use crate::session::temporary::is_temporary;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TransactionStatus {
@@ -110,8 +111,10 @@ pub(crate) struct Ended {
     pub(crate) commits: bool,
     pub(crate) settings_at_begin: Settings,
     pub(crate) changes: Vec<Change>,
-    /// Those that it has changed.
+    /// Those that it has changed and that others see.
     pub(crate) tables: Vec<TableContents>,
+    /// Those of the session alone.
+    pub(crate) temporary: Vec<TableContents>,
     /// Files that are in none of `tables`, with the locations of their tables.
     pub(crate) unused: Vec<(Url, NewFile)>,
     /// Locations of tables that it has made.
@@ -155,18 +158,22 @@ impl Transaction {
     pub(crate) fn end(&mut self, commit: bool) -> Option<Ended> {
         let Block { failed, settings_at_begin, catalog, tables, written, created, .. } = self.block.take()?;
         let commits = commit && !failed;
-        let (changes, tables) = match commits {
+        let (changes, tables, temporary) = match commits {
             true => {
-                let dropped = |oid: &u32| catalog.as_ref().is_some_and(|catalog| catalog.snapshot.object(*oid).is_none());
-                let tables = tables.into_iter().filter(|(oid, table)| !table.changes.is_empty() && !dropped(oid));
-                let tables: Vec<TableContents> = tables.map(|(_, table)| table).collect();
-                (catalog.map(|catalog| catalog.changes).unwrap_or_default(), tables)
+                let object = |oid: &u32| catalog.as_ref().and_then(|catalog| catalog.snapshot.object(*oid));
+                let is_dropped = |oid: &u32| catalog.is_some() && object(oid).is_none();
+                let changed = tables.into_iter().filter(|(oid, table)| !table.changes.is_empty() && !is_dropped(oid));
+                let (temporary, tables): (Vec<_>, Vec<_>) = changed.partition(|(oid, _)| object(oid).is_some_and(|object| is_temporary(object)));
+                let contents = |tables: Vec<(u32, TableContents)>| tables.into_iter().map(|(_, table)| table).collect();
+                let (tables, temporary): (Vec<TableContents>, Vec<TableContents>) = (contents(tables), contents(temporary));
+                (catalog.map(|catalog| catalog.changes).unwrap_or_default(), tables, temporary)
             }
-            false => (vec![], vec![]),
+            false => (vec![], vec![], vec![]),
         };
-        let is_used = |file: &NewFile| tables.iter().any(|table| table.changes.added.iter().any(|added| added.is_same(file)));
+        let all = || tables.iter().chain(&temporary);
+        let is_used = |file: &NewFile| all().any(|table| table.changes.added.iter().any(|added| added.is_same(file)));
         let unused = written.into_iter().filter(|(_, file)| !is_used(file)).collect();
-        Some(Ended { commits, settings_at_begin, changes, tables, unused, created })
+        Some(Ended { commits, settings_at_begin, changes, tables, temporary, unused, created })
     }
 
     /// The block has made a table, of which nobody knows if it does not commit.

@@ -12,7 +12,7 @@ use udfs::postgres::quote::quoted_literal;
 
 use super::modify::skeleton;
 use super::names::{relation, schema_name, unquoted};
-use super::{select, storage_parameters};
+use super::select;
 use crate::catalog::object::Definition;
 use crate::catalog::pg_catalog::objects::{column_default, is_not_null, view_definition};
 use crate::catalog::{CatalogSnapshot, ExternalTableDefinition, Table, TableDefinition, TableKind};
@@ -229,7 +229,7 @@ fn create_table(snapshot: &CatalogSnapshot, name: &str, definition: &TableDefini
     let lines: Vec<String> = definition.columns.fields().iter().map(column).chain(definition.checks.iter().map(check)).collect();
     let partitions: Vec<String> = definition.partition_columns.iter().map(|column| identifier(column)).collect();
     let partitions = if partitions.is_empty() { String::new() } else { format!("\nPARTITIONED BY ({})", partitions.join(", ")) };
-    let sorted = storage_parameters::sorted_by(&definition.sort_columns);
+    let sorted = definition.sorted_by();
     let sorted = sorted.map_or_else(String::new, |sorted| format!("\nWITH (sorted_by = {})", quoted_literal(&sorted)));
     format!("CREATE TABLE {name} (\n{}\n){partitions}{sorted};", lines.join(",\n"))
 }

@@ -8,7 +8,6 @@ use engine::SortColumn;
 use super::modify::skeleton;
 use super::names::folded;
 use crate::error::{Error, Result};
-use crate::planner::assign::identifier;
 
 const SORTED_BY: &str = "sorted_by";
 /// What PostgreSQL's clients may say of pages, which there are none of here.
@@ -79,18 +78,4 @@ fn texts(value: &Expr) -> Option<Vec<String>> {
         Expr::Array(array) => array.elem.iter().map(|element| texts(element)?.pop()).collect(),
         _ => None,
     }
-}
-
-/// `sorted_by` as it would be written; `None` if nothing is sorted.
-pub(crate) fn sorted_by(columns: &[SortColumn]) -> Option<String> {
-    let term = |column: &SortColumn| {
-        let direction = if column.descending { " DESC" } else { "" };
-        let nulls = match (column.descending, column.nulls_first) {
-            (false, true) => " NULLS FIRST",
-            (true, false) => " NULLS LAST",
-            _ => "",
-        };
-        format!("{}{direction}{nulls}", identifier(&column.name))
-    };
-    (!columns.is_empty()).then(|| columns.iter().map(term).collect::<Vec<_>>().join(", "))
 }

@@ -40,24 +40,26 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
         return Ok(done(tag));
     };
     let (own, shared): (Vec<Change>, Vec<Change>) = ended.changes.iter().cloned().partition(|change| is_temporary(&change.object));
-    let outcome = match shared.is_empty() && ended.tables.is_empty() {
+    let made = match shared.is_empty() && ended.tables.is_empty() {
         true => Ok(()),
         false => session.committing(make(Arc::clone(session.sessions()), shared, ended.tables.clone())).await,
     };
-    if outcome.is_ok() {
-        session.change_temporary(&own);
-    }
+    // After other errors than this one the changes may have been made all the same: their files stay.
+    let is_undone = !ended.commits || matches!(made, Err(Error::SerializationFailure));
+    let outcome = match made {
+        Ok(()) => make_own(session, &own, &ended.temporary).await,
+        Err(error) => Err(error),
+    };
     for (location, file) in &ended.unused {
         session.discard(location, std::slice::from_ref(file)).await;
     }
-    // After other errors than this one the changes may have been made all the same: their files stay.
-    let is_undone = !ended.commits || matches!(outcome, Err(Error::SerializationFailure));
-    for table in ended.tables.iter().filter(|_| is_undone) {
+    for table in ended.tables.iter().chain(&ended.temporary).filter(|_| is_undone) {
         session.discard(&table.version.location, &table.changes.added).await;
     }
     for location in &ended.created {
         let url = location.as_str();
-        let is_kept = |change: &Change| matches!(&change.object.definition, Definition::Table(table) if table.location == url);
+        let is_it = |change: &Change| matches!(&change.object.definition, Definition::Table(table) if table.location == url);
+        let is_kept = |change: &Change| is_it(change) && (outcome.is_ok() || !is_temporary(&change.object));
         if is_undone || !ended.changes.iter().any(is_kept) {
             session.sessions().engine.tables().remove(location).await;
         }
@@ -98,6 +100,15 @@ pub(super) fn abandon(session: &Arc<Session>) {
 async fn make(sessions: Arc<Sessions>, changes: Vec<Change>, tables: Vec<TableContents>) -> Result<()> {
     let tables = tables.into_iter().map(|table| (table.version, table.changes)).collect();
     sessions.catalog.commit_all(sessions.engine.tables(), &changes, tables).await
+}
+
+/// Makes what a block has changed of what is the session's own, once the rest is made.
+async fn make_own(session: &Arc<Session>, changes: &[Change], tables: &[TableContents]) -> Result<()> {
+    for table in tables {
+        session.sessions().engine.tables().commit(&table.version, &table.changes).await?;
+    }
+    session.change_temporary(changes);
+    Ok(())
 }
 
 pub(super) fn savepoint(session: &Arc<Session>, name: &Ident) -> Result<Response> {

@@ -70,10 +70,10 @@ pub enum CommitError {
     /// Somebody else took out a file that these changes take out, or changed the definition.
     #[error("the table was changed by another transaction")]
     Conflict,
-    /// Some of what a transaction changes was changed, and the rest cannot be any more.
-    #[error("of its tables only these were changed: {}; {reason}", made.join(", "))]
-    Partial { made: Vec<String>, reason: String },
-    /// The changes are written down; they will be made when the tables can be reached.
+    /// All of a transaction was made but for these tables, which somebody else has changed.
+    #[error("another process changed {} at the same moment", lost.join(", "))]
+    Partial { lost: Vec<String> },
+    /// Whether it is made is not known yet; its journal tells later.
     #[error("{reason}")]
     Unfinished { reason: String },
     #[error(transparent)]
@@ -245,7 +245,7 @@ impl DeltaTables {
         Ok(Rebased::Onto(latest))
     }
 
-    async fn is_in(&self, latest: &TableVersion, first: u64, id: Uuid) -> Result<bool> {
+    pub(super) async fn is_in(&self, latest: &TableVersion, first: u64, id: Uuid) -> Result<bool> {
         for number in first..=latest.number {
             if self.actions_of(latest, number).await?.iter().any(|action| id_of(action) == Some(id)) {
                 return Ok(true);

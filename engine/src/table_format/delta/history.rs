@@ -43,10 +43,22 @@ impl DeltaTables {
     /// The table as it was.
     pub async fn at(&self, location: &Url, moment: Moment) -> Result<Arc<TableVersion>> {
         let latest = self.latest(location).await?;
+        let Moment::Version(number) = moment else { return self.load(latest, moment).await };
+        let key = (location.clone(), number);
+        if let Some(known) = self.older.get(&key) {
+            return Ok(known);
+        }
+        let loaded = self.load(latest, moment).await?;
+        self.older.insert(key, Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    async fn load(&self, latest: Arc<TableVersion>, moment: Moment) -> Result<Arc<TableVersion>> {
+        let location = &latest.location;
         let missing = |what: String| Error::Location { location: location.to_string(), message: format!("has no version {what}") };
         let mut table = DeltaTable::new(self.log(location)?);
         let loaded = match moment {
-            Moment::Version(number) if number == latest.number => return Ok(latest),
+            Moment::Version(number) if number == latest.number => return Ok(Arc::clone(&latest)),
             Moment::Version(number) if number > latest.number => {
                 return Err(missing(format!("{number}; the latest is {}", latest.number)));
             }

@@ -1,8 +1,8 @@
 //! Changes of several tables at once, or of tables together with something else that is written down elsewhere.
 //!
-//! A log knows its own table only. So what is to be done is first written into a journal, at one moment, which decides; then
-//! the logs get it one after the other. Whoever finds the journal, after the process has died, does the rest: each entry
-//! of a log says which commit it is of, so that nothing is done twice, not even by two processes at the same time.
+//! A log knows its own table only. So what is to be done is written into a journal first; then the first table's log
+//! decides: with its entry all is done, without it nothing. After a process has died, whoever finds the journal does what
+//! is left: each entry of a log says which commit it is of, so that nothing is done twice.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,28 +18,27 @@ use super::data_file::NewFile;
 use super::history::Moment;
 use super::ledger::Unpublished;
 use super::version::{DeltaTables, TableVersion};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// While there is this, no other commit of this process is made.
-#[derive(Debug)]
-pub struct HeldCommits<'a> {
-    tables: &'a DeltaTables,
-    alone: RwLockWriteGuard<'a, ()>,
-}
-
-/// Changes that nothing stands against.
+/// Changes that nothing stands against. No other commit of this process is made while there is this.
 #[derive(Debug)]
 pub struct JointCommit<'a> {
     tables: &'a DeltaTables,
     parts: Vec<(Arc<TableVersion>, Arc<TableChanges>)>,
-    _alone: RwLockWriteGuard<'a, ()>,
-    unpublished: Unpublished<'a>,
+    made: Made<'a>,
 }
 
+/// Changes that are made. Readers of this process see none of them, and no other commit is made, until this is dropped.
+#[derive(Debug)]
+pub struct Made<'a> {
+    // In this order: whoever commits next does so on top of what everybody sees.
+    unpublished: Unpublished<'a>,
+    _alone: RwLockWriteGuard<'a, ()>,
+}
+
+/// What there is to do in each table.
 #[derive(Debug, Serialize, Deserialize)]
-struct Journal {
-    /// Whether the changes are decided by being in the journal. Else the first table's log decides.
-    is_decided: bool,
+pub struct Journal {
     parts: Vec<Part>,
 }
 
@@ -56,33 +55,42 @@ struct Part {
 }
 
 impl DeltaTables {
-    /// Waits for the commits that are being made.
-    pub async fn hold_commits(&self) -> HeldCommits<'_> {
-        HeldCommits { tables: self, alone: self.commits.write().await }
+    /// Begins to make the changes of several tables: fails if one of them cannot be made.
+    pub async fn begin(&self, mut parts: Vec<(Arc<TableVersion>, Arc<TableChanges>)>) -> Result<JointCommit<'_>, CommitError> {
+        let alone = self.commits.write().await;
+        for (base, changes) in &parts {
+            self.rebase(base, changes, None).await?;
+        }
+        // What another process can still come in the way of decides.
+        parts.sort_by_key(|(_, changes)| changes.only_adds());
+        let unpublished = self.ledger.begin(parts.len());
+        Ok(JointCommit { tables: self, parts, made: Made { unpublished, _alone: alone } })
     }
 
-    /// Makes what is left of the changes in a journal. Fails if that may work later; what cannot be done any more, because
-    /// somebody else has changed the same, is left out.
-    pub async fn finish(&self, journal: &str) -> Result<()> {
-        let journal: Journal = serde_json::from_str(journal).map_err(|error| unreadable(&error))?;
-        let _alone = self.commits.write().await;
-        for (index, part) in journal.parts.iter().enumerate() {
-            match self.finish_part(part).await {
+    /// Whether the changes of a journal are decided. Nobody must be making them.
+    pub async fn is_decided(&self, journal: &Journal) -> Result<bool> {
+        let Some(first) = journal.parts.first() else { return Ok(false) };
+        let latest = self.latest(&first.location).await?;
+        self.is_in(&latest, first.base + 1, first.id).await
+    }
+
+    /// Makes what is left of changes that are decided. What cannot be done any more, because somebody else has changed the
+    /// same, is left out, and so is a table that cannot be read and that `is_gone`.
+    pub async fn complete(&self, journal: &Journal, is_gone: impl Fn(&Url) -> bool + Send) -> Result<()> {
+        // Readers see all of it at once here too.
+        let _unpublished = self.ledger.resume(journal.parts.iter().map(|part| part.id));
+        let _shared = self.commits.read().await;
+        for part in &journal.parts {
+            match self.complete_part(part).await {
                 Ok(()) => {}
-                // Of a table that is gone, or whose log begins later by now, there is nothing to do.
-                Err(CommitError::Failed(error)) if !matches!(error, Error::Location { .. }) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(location = %part.location, %error, "a transaction cannot be completed");
-                    if index == 0 && !journal.is_decided {
-                        return Ok(());
-                    }
-                }
+                Err(CommitError::Failed(error)) if !is_gone(&part.location) => return Err(error),
+                Err(error) => tracing::warn!(location = %part.location, %error, "a part of a transaction cannot be made any more"),
             }
         }
         Ok(())
     }
 
-    async fn finish_part(&self, part: &Part) -> Result<(), CommitError> {
+    async fn complete_part(&self, part: &Part) -> Result<(), CommitError> {
         let base = self.at(&part.location, Moment::Version(part.base)).await?;
         let removed: HashSet<&str> = part.removed.iter().map(String::as_str).collect();
         let changes = TableChanges {
@@ -98,24 +106,15 @@ impl DeltaTables {
     }
 }
 
-impl<'a> HeldCommits<'a> {
-    /// Begins to make the changes of several tables: fails if one of them cannot be made.
-    pub async fn begin(self, mut parts: Vec<(Arc<TableVersion>, Arc<TableChanges>)>) -> Result<JointCommit<'a>, CommitError> {
-        let Self { tables, alone } = self;
-        for (base, changes) in &parts {
-            tables.rebase(base, changes, None).await?;
-        }
-        // What another process may yet come in the way of is done first.
-        parts.sort_by_key(|(_, changes)| changes.only_adds());
-        let unpublished = tables.ledger.begin(parts.len());
-        Ok(JointCommit { tables, parts, _alone: alone, unpublished })
+impl Journal {
+    /// The tables that it is about.
+    pub fn locations(&self) -> impl Iterator<Item = &Url> {
+        self.parts.iter().map(|part| &part.location)
     }
 }
 
 impl<'a> JointCommit<'a> {
-    /// What [`DeltaTables::finish`] takes. `is_decided`: what is written down with it is done when it is; else nothing is
-    /// unless the first table is changed.
-    pub fn journal(&self, is_decided: bool) -> Result<String> {
+    pub fn journal(&self) -> Journal {
         let part = |((base, changes), id): (&(Arc<TableVersion>, Arc<TableChanges>), &Uuid)| Part {
             id: *id,
             location: base.location.clone(),
@@ -125,32 +124,36 @@ impl<'a> JointCommit<'a> {
             operation: changes.operation,
             columns: changes.columns.as_deref().cloned(),
         };
-        let parts = self.parts.iter().zip(self.unpublished.ids()).map(part).collect();
-        serde_json::to_string(&Journal { is_decided, parts }).map_err(|error| unreadable(&error))
+        Journal { parts: self.parts.iter().zip(self.made.unpublished.ids()).map(part).collect() }
     }
 
-    /// Makes the changes. Readers of this process see none of them until what is returned is dropped. An error other than a
-    /// conflict says that some of them were made, or may be later.
-    pub async fn make(self, is_decided: bool) -> Result<Unpublished<'a>, CommitError> {
-        let mut made: Vec<String> = vec![];
-        let mut failed: Option<CommitError> = None;
-        for (index, ((base, changes), id)) in self.parts.iter().zip(self.unpublished.ids()).enumerate() {
-            match self.tables.commit_one(base, changes, *id, &mut None).await {
-                Ok(()) => made.push(base.location.to_string()),
-                Err(CommitError::Conflict) if index == 0 && !is_decided => return Err(CommitError::Conflict),
-                Err(error @ CommitError::Failed(_)) => return Err(CommitError::Unfinished { reason: error.to_string() }),
-                Err(error) => failed = failed.or(Some(error)),
+    /// Makes the changes of the first table. After a conflict nothing is made; after another error that is not known.
+    pub async fn decide(&self) -> Result<(), CommitError> {
+        self.make(0).await
+    }
+
+    /// Makes the others. The error is what could not be made.
+    pub async fn complete(self) -> (Made<'a>, Result<(), CommitError>) {
+        let mut lost: Vec<String> = vec![];
+        for index in 1..self.parts.len() {
+            match self.make(index).await {
+                Ok(()) => {}
+                Err(error @ CommitError::Unfinished { .. }) => return (self.made, Err(error)),
+                Err(_) => lost.push(self.parts[index].0.location.to_string()),
             }
         }
-        match failed {
-            None => Ok(self.unpublished),
-            Some(error) => Err(CommitError::Partial { made, reason: error.to_string() }),
+        let lost = if lost.is_empty() { Ok(()) } else { Err(CommitError::Partial { lost }) };
+        (self.made, lost)
+    }
+
+    async fn make(&self, index: usize) -> Result<(), CommitError> {
+        let (base, changes) = &self.parts[index];
+        let id = self.made.unpublished.ids()[index];
+        match self.tables.commit_one(base, changes, id, &mut None).await {
+            Err(CommitError::Failed(error)) => Err(CommitError::Unfinished { reason: error.to_string() }),
+            made => made,
         }
     }
-}
-
-fn unreadable(error: &serde_json::Error) -> Error {
-    Error::Location { location: "the journal".into(), message: format!("cannot be written or read: {error}") }
 }
 
 #[cfg(test)]
@@ -162,6 +165,10 @@ mod tests {
 
     fn tables() -> DeltaTables {
         DeltaTables::new(ObjectStores::new(Secrets::default(), 0))
+    }
+
+    fn kept(journal: &Journal) -> Journal {
+        serde_json::from_str(&serde_json::to_string(journal).expect("is written")).expect("is read")
     }
 
     fn file(path: &str) -> NewFile {
@@ -201,34 +208,48 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let parts = two(&directory).await;
         let dying = tables();
-        let joint = dying.hold_commits().await.begin(parts.clone()).await.expect("nothing is against it");
-        let journal = joint.journal(false).expect("text");
+        let joint = dying.begin(parts.clone()).await.expect("nothing is against it");
+        let journal = kept(&joint.journal());
+        assert!(!tables().is_decided(&journal).await.expect("is known"));
         // The process dies when one table is done.
-        let id = joint.unpublished.ids()[0];
-        dying.commit_one(&parts[0].0, &parts[0].1, id, &mut None).await.expect("is made");
+        joint.decide().await.expect("is made");
         assert_eq!(files(&parts).await, ["new.parquet", "old.parquet"]);
+        assert!(tables().is_decided(&journal).await.expect("is known"));
         for _ in 0..2 {
             // Somebody else goes on.
-            tables().finish(&journal).await.expect("is done");
+            tables().complete(&journal, |_| false).await.expect("is done");
             assert_eq!(files(&parts).await, ["new.parquet", "new.parquet old.parquet"]);
         }
     }
 
     #[tokio::test]
-    async fn what_cannot_be_done_any_more_is_left_out() {
-        for is_decided in [false, true] {
-            let directory = tempfile::tempdir().expect("a directory");
-            let parts = two(&directory).await;
-            let other = tables();
-            let joint = other.hold_commits().await.begin(parts.clone()).await.expect("nothing is against it");
-            let journal = joint.journal(is_decided).expect("text");
-            let removed = parts[0].0.files().cloned().collect();
-            let delete = TableChanges { removed, operation: Operation::Delete, ..TableChanges::default() };
-            tables().commit(&parts[0].0, &delete).await.expect("is made");
-            tables().finish(&journal).await.expect("is done");
-            let second = if is_decided { "new.parquet old.parquet" } else { "old.parquet" };
-            assert_eq!(files(&parts).await, ["", second]);
-        }
+    async fn what_somebody_else_has_changed_is_a_conflict_or_left_out() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut parts = two(&directory).await;
+        let delete = |base: &Arc<TableVersion>| TableChanges {
+            removed: base.files().cloned().collect(),
+            operation: Operation::Delete,
+            ..TableChanges::default()
+        };
+        // Another process, after it was checked.
+        let one = tables();
+        let joint = one.begin(parts.clone()).await.expect("nothing is against it");
+        tables().commit(&parts[0].0, &delete(&parts[0].0)).await.expect("is made");
+        assert!(matches!(joint.decide().await, Err(CommitError::Conflict)));
+        assert!(!tables().is_decided(&joint.journal()).await.expect("is known"));
+        drop(joint);
+
+        parts[0].0 = tables().latest(&parts[0].0.location).await.expect("a version");
+        parts[0].1 = adding("more.parquet");
+        parts[1].1 = Arc::new(delete(&parts[1].0));
+        let joint = one.begin(parts.clone()).await.expect("nothing is against it");
+        let journal = kept(&joint.journal());
+        joint.decide().await.expect("is made");
+        drop(joint);
+        std::fs::remove_dir_all(directory.path().join("a")).expect("is removed");
+        let unread = tables().complete(&journal, |_| false).await;
+        assert!(unread.is_err());
+        tables().complete(&journal, |_| true).await.expect("is done");
     }
 
     #[tokio::test]
@@ -237,8 +258,10 @@ mod tests {
         let parts = two(&directory).await;
         let tables = tables();
         let (_, before) = tables.read(&parts[0].0.location).await.expect("a version");
-        let joint = tables.hold_commits().await.begin(parts.clone()).await.expect("nothing is against it");
-        let made = joint.make(false).await.expect("is made");
+        let joint = tables.begin(parts.clone()).await.expect("nothing is against it");
+        joint.decide().await.expect("is made");
+        let (made, complete) = joint.complete().await;
+        complete.expect("is made");
         let during = tables.ledger.now();
         let seen = async |point| {
             let mut numbers = vec![];

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -25,11 +26,11 @@ pub struct ReadPoint {
 }
 
 /// A commit as a reader that comes upon it sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Standing {
     Visible,
-    /// Published after the reader's moment.
-    Later,
+    /// Published after the reader's moment, at this one.
+    Later(ReadPoint),
     InProgress,
 }
 
@@ -57,8 +58,13 @@ pub struct Unpublished<'a> {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { state: Mutex::default(), published: Cache::new(PUBLISHED_MAX), changed: Notify::new() }
+        Self { state: Mutex::default(), published: published(PUBLISHED_MAX), changed: Notify::new() }
     }
+}
+
+/// The cache that forgets the oldest first.
+fn published(max: u64) -> Cache<Uuid, u64> {
+    Cache::builder().max_capacity(max).eviction_policy(EvictionPolicy::lru()).build()
 }
 
 impl Ledger {
@@ -74,7 +80,12 @@ impl Ledger {
 
     /// The ids of as many commits, which are in progress now.
     pub(super) fn begin(&self, count: usize) -> Unpublished<'_> {
-        let ids: Vec<Uuid> = (0..count).map(|_| Uuid::new_v4()).collect();
+        self.resume((0..count).map(|_| Uuid::new_v4()))
+    }
+
+    /// Commits that a process has begun are in progress again.
+    pub(super) fn resume(&self, ids: impl Iterator<Item = Uuid>) -> Unpublished<'_> {
+        let ids: Vec<Uuid> = ids.collect();
         self.state.lock().in_progress.extend(&ids);
         Unpublished { ledger: self, ids }
     }
@@ -85,11 +96,12 @@ impl Ledger {
             return Some(Standing::InProgress);
         }
         let sequence = self.published.get(&id)?;
-        Some(if sequence <= point.sequence { Standing::Visible } else { Standing::Later })
+        let is_visible = sequence <= point.sequence;
+        Some(if is_visible { Standing::Visible } else { Standing::Later(ReadPoint { sequence, time: Utc::now() }) })
     }
 
-    /// Waits, for some time, until a commit is published.
-    pub(super) async fn wait_for(&self, id: Uuid) {
+    /// Waits, for some time, until a commit is published; `false` if it was in vain.
+    pub(super) async fn wait_for(&self, id: Uuid) -> bool {
         let published = async {
             loop {
                 let changed = self.changed.notified();
@@ -99,7 +111,7 @@ impl Ledger {
                 changed.await;
             }
         };
-        let _in_vain = tokio::time::timeout(PATIENCE, published).await;
+        tokio::time::timeout(PATIENCE, published).await.is_ok()
     }
 }
 
@@ -142,17 +154,27 @@ mod tests {
         let (first, second) = (*first, *second);
         let other = ledger.begin(1);
         let third = other.ids()[0];
-        let standings = |point| [first, second, third].map(|id| ledger.standing(id, point).expect("is known"));
-        assert_eq!(standings(before), [Standing::InProgress; 3]);
+        let is_seen = |point| [first, second, third].map(|id| matches!(ledger.standing(id, point), Some(Standing::Visible)));
+        assert_eq!(is_seen(before), [false; 3]);
         drop(other);
         let between = ledger.now();
-        assert_eq!(standings(between), [Standing::InProgress, Standing::InProgress, Standing::Visible]);
-        let waiting = ledger.wait_for(second);
-        drop(both);
-        waiting.await;
-        assert_eq!(standings(before), [Standing::Later; 3]);
-        assert_eq!(standings(between), [Standing::Later, Standing::Later, Standing::Visible]);
-        assert_eq!(standings(ledger.now()), [Standing::Visible; 3]);
-        assert_eq!(ledger.standing(Uuid::new_v4(), before), None);
+        assert_eq!(is_seen(between), [false, false, true]);
+        let (waited, ()) = tokio::join!(ledger.wait_for(second), async { drop(both) });
+        assert!(waited);
+        assert_eq!(is_seen(before), [false; 3]);
+        assert_eq!(is_seen(between), [false, false, true]);
+        assert_eq!(is_seen(ledger.now()), [true; 3]);
+        let Some(Standing::Later(then)) = ledger.standing(second, between) else { panic!("it was published later") };
+        assert_eq!(is_seen(then), [true; 3]);
+        assert!(ledger.standing(Uuid::new_v4(), before).is_none());
+    }
+
+    #[test]
+    fn the_oldest_commits_are_forgotten_first() {
+        let ledger = Ledger { published: published(10), ..Ledger::default() };
+        let ids: Vec<Uuid> = (0..100).map(|_| ledger.begin(1).ids()[0]).collect();
+        ledger.published.run_pending_tasks();
+        let known = |id: &Uuid| ledger.standing(*id, ledger.now()).is_some();
+        assert!(ids[90..].iter().all(known) && !ids[..90].iter().any(known));
     }
 }

@@ -43,8 +43,12 @@ impl DeltaTables {
             }
             let Some(id) = self.origin(&latest).await?.id else { return Ok((latest, point)) };
             match self.ledger.standing(id, point) {
-                Some(Standing::InProgress) => self.ledger.wait_for(id).await,
-                Some(Standing::Later) => {}
+                Some(Standing::InProgress) => {
+                    if !self.ledger.wait_for(id).await {
+                        break;
+                    }
+                }
+                Some(Standing::Later(then)) => return Ok((latest, then)),
                 Some(Standing::Visible) | None => return Ok((latest, point)),
             }
         }
@@ -69,7 +73,7 @@ impl DeltaTables {
 
     fn is_visible(&self, origin: Origin, point: ReadPoint, reads: ReadFor) -> bool {
         match origin.id.and_then(|id| self.ledger.standing(id, point)) {
-            Some(standing) => standing == Standing::Visible,
+            Some(standing) => matches!(standing, Standing::Visible),
             None => reads == ReadFor::Statement || origin.time.is_none_or(|time| point.is_after(time)),
         }
     }

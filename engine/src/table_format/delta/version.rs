@@ -29,6 +29,9 @@ use crate::object_store::ObjectStores;
 const TABLES_MAX: u64 = 10_000;
 /// A table that nobody has asked for is looked at anew: entries of its log are removed after weeks.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same for versions that are not the latest: transactions that go on read them again.
+const OLDER_MAX: u64 = 100;
+const OLDER_KNOWN_FOR: Duration = Duration::from_secs(60);
 /// What keeps readers from seeing a table as it is.
 const COLUMN_MAPPING: &str = "delta.columnMapping.mode";
 
@@ -37,6 +40,8 @@ const COLUMN_MAPPING: &str = "delta.columnMapping.mode";
 pub struct DeltaTables {
     object_stores: Arc<ObjectStores>,
     latest: Cache<Url, Arc<TableVersion>>,
+    /// Versions that somebody has asked for by their numbers.
+    pub(super) older: Cache<(Url, u64), Arc<TableVersion>>,
     /// Held alone while several tables are changed at once: see [`JointCommit`](super::JointCommit).
     pub(super) commits: tokio::sync::RwLock<()>,
     pub(super) ledger: Ledger,
@@ -79,7 +84,9 @@ impl TableVersion {
 
 impl DeltaTables {
     pub(crate) fn new(object_stores: Arc<ObjectStores>) -> Self {
-        Self { object_stores, latest: Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build(), commits: tokio::sync::RwLock::default(), ledger: Ledger::default() }
+        let latest = Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build();
+        let older = Cache::builder().max_capacity(OLDER_MAX).time_to_idle(OLDER_KNOWN_FOR).build();
+        Self { object_stores, latest, older, commits: tokio::sync::RwLock::default(), ledger: Ledger::default() }
     }
 
     /// The latest version of the table at `location`, which ends with a slash.
@@ -125,6 +132,7 @@ impl DeltaTables {
     /// Removes a table of which nobody knows, as far as that is possible.
     pub async fn remove(&self, location: &Url) {
         self.latest.invalidate(location);
+        self.older.invalidate_all();
         let Ok(log) = self.log(location) else { return };
         let store = log.object_store(None);
         let paths = store.list(None).map_ok(|object| object.location).boxed();

@@ -8,10 +8,9 @@ use super::objects::{checks, PAGE_BYTES, keys, relation_kind};
 use super::roles::role_oid;
 use super::{PG_CATALOG, Rows, Source, oids};
 use crate::catalog::information_schema::INFORMATION_SCHEMA;
-use crate::catalog::{Schema, Table, TableKind};
+use crate::catalog::{Schema, Table, TableDefinition, TableKind};
 use crate::privileges::secured_relation;
 use crate::session::temporary::TEMPORARY_SCHEMA_OID;
-use crate::statement::storage_parameters::sorted_by;
 
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
     for (schema, oid) in [(PG_CATALOG, oids::PG_CATALOG_SCHEMA), (INFORMATION_SCHEMA, oids::INFORMATION_SCHEMA)] {
@@ -78,7 +77,7 @@ fn push_table(rows: &mut Rows, source: &Source<'_>, schema: &Schema, table: &Tab
 
 /// What is in `WITH (…)`.
 fn options(table: &Table) -> Value {
-    let sorted_by = table.definition.as_ref().and_then(|definition| sorted_by(&definition.sort_columns));
+    let sorted_by = table.definition.as_ref().and_then(TableDefinition::sorted_by);
     sorted_by.map_or(Value::Null, |sorted_by| Value::List(vec![Value::text(format!("sorted_by={sorted_by}"))]))
 }
 

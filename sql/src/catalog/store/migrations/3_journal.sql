@@ -1,4 +1,4 @@
--- Transactions that are decided and perhaps not complete.
+-- Transactions over several tables that are perhaps not complete.
 CREATE TABLE catalog_journal (
     id TEXT PRIMARY KEY,
     -- Milliseconds since 1970.
