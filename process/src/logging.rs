@@ -39,6 +39,8 @@ const QUIET_CRATES: [&str; 21] = [
 
 /// Of which a warning is noise too: it warns of commits that are tried again, which is nothing that anybody could mend.
 const SILENT_CRATE: &str = "deltalake_core";
+/// Where it takes the same for an error.
+const MUTE_MODULE: &str = "deltalake_core::kernel::transaction";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -93,7 +95,7 @@ impl FromStr for LogLevel {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let quiet = QUIET_CRATES.map(|name| (name, LevelFilter::WARN));
         let mut targets = Targets::new().with_targets(quiet).with_default(LevelFilter::INFO);
-        targets = targets.with_target(SILENT_CRATE, LevelFilter::ERROR);
+        targets = targets.with_target(SILENT_CRATE, LevelFilter::ERROR).with_target(MUTE_MODULE, LevelFilter::OFF);
         for directive in text.split(',').map(str::trim) {
             targets = match directive.split_once('=') {
                 None => targets.with_default(parse_level(directive)?),

@@ -28,8 +28,8 @@ const CATALOG_FILE: &str = "catalog.sqlite";
 const WAREHOUSE_DIR: &str = "warehouse";
 /// How often a server asks for what others have changed.
 const CATALOG_POLL: Duration = Duration::from_millis(300);
-/// A transaction that is not complete after this was left by a server that has died.
-const JOURNAL_AGE: Duration = Duration::from_secs(10);
+/// How often a server looks for transactions that another one has left, and how old they are at least.
+const JOURNAL_AGE: Duration = Duration::from_secs(1);
 
 /// Opens the catalog store: the database of `url`, or the file under `data_dir`.
 pub(crate) async fn open_catalog(url: Option<&CatalogUrl>, data_dir: &Path) -> Result<CatalogStore, Error> {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use engine::{TableChanges, TableVersion};
 use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -210,6 +211,26 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The same together with the last change of a table.
+    pub(crate) async fn change_catalog_and(
+        &self,
+        table: Option<(Arc<TableVersion>, Arc<TableChanges>)>,
+        changes: impl Fn(&CatalogSnapshot) -> Result<Vec<Change>>,
+    ) -> Result<()> {
+        let Some(table) = table else { return self.change_catalog(changes).await };
+        if self.transaction_status() != TransactionStatus::Idle {
+            self.transaction.lock().retire(table);
+            return self.change_catalog(changes).await;
+        }
+        let changes = changes(&self.latest_catalog())?;
+        if changes.iter().any(|change| is_temporary(&change.object)) {
+            self.change_temporary(&changes);
+            return Ok(());
+        }
+        let sessions = Arc::clone(&self.sessions);
+        self.committing(async move { sessions.catalog.commit_all(sessions.engine.tables(), &changes, vec![table]).await }).await
     }
 
     /// Parses a whole text. A syntax error anywhere in it runs nothing.

@@ -89,6 +89,17 @@ async fn of_two_transactions_that_change_the_same_one_fails() {
 }
 
 #[tokio::test]
+async fn a_view_is_not_made_of_a_table_that_is_dropped_meanwhile() {
+    let server = Server::start::<&str>(&[]);
+    let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
+    one.batch_execute("CREATE TABLE t (a int); BEGIN; CREATE VIEW v AS SELECT a FROM t").await.unwrap();
+    other.batch_execute("DROP TABLE t").await.unwrap();
+    let error = one.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+    assert_eq!(value(&one, "SELECT count(*) FROM pg_views WHERE viewname = 'v'").await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
 async fn views_of_views_end_somewhere() {
     let server = Server::start::<&str>(&[]);
     let client = connect(server.postgres()).await;

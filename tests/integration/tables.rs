@@ -315,6 +315,53 @@ async fn what_replaces_all_rows_replaces_what_came_meanwhile() {
 }
 
 /// A client that goes away in a block leaves nothing.
+/// What is added to a table while another is made of its rows, to take its place, is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_not_replaced_by_what_it_was() {
+    let server = Server::start::<&str>(&[]);
+    let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
+    one.batch_execute("CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE u AS SELECT 1 AS a").await.unwrap();
+    one.batch_execute("BEGIN; CREATE OR REPLACE TABLE t AS SELECT a, 'x' AS b FROM t").await.unwrap();
+    other.batch_execute("INSERT INTO t VALUES (2)").await.unwrap();
+    let error = one.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+    assert_eq!(column(&one, "SELECT a FROM t ORDER BY a").await, ["1", "2"]);
+
+    // Nor is it written to once it is replaced.
+    other.batch_execute("BEGIN; INSERT INTO t VALUES (3); INSERT INTO u VALUES (3)").await.unwrap();
+    one.batch_execute("CREATE OR REPLACE TABLE t AS SELECT 7 AS a").await.unwrap();
+    let error = other.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");
+    assert_eq!(column(&one, "SELECT a FROM t UNION ALL SELECT a FROM u ORDER BY a").await, ["1", "7"]);
+
+    // Unless that was taken back.
+    one.batch_execute("BEGIN; SAVEPOINT s; CREATE OR REPLACE TABLE t AS SELECT a + 1 AS a FROM t; ROLLBACK TO s").await.unwrap();
+    one.batch_execute("INSERT INTO t VALUES (8); COMMIT; DELETE FROM t WHERE a = 8").await.unwrap();
+    assert_eq!(column(&one, "SELECT a FROM t").await, ["7"]);
+
+    // Statements of their own are run again, also those that others come in the way of all the time.
+    let done = Arc::new(AtomicBool::new(false));
+    let adding = tokio::spawn({
+        let done = Arc::clone(&done);
+        async move {
+            let mut rows = 0;
+            while !done.load(Ordering::Relaxed) {
+                other.batch_execute("ROLLBACK; INSERT INTO t (a) VALUES (1)").await.unwrap();
+                rows += 1;
+            }
+            rows
+        }
+    });
+    for number in 0..3 {
+        one.batch_execute("CREATE OR REPLACE TABLE t AS SELECT * FROM t").await.unwrap();
+        one.batch_execute(&format!("ALTER TABLE t ADD COLUMN c{number} int DEFAULT 1")).await.unwrap();
+        one.batch_execute(&format!("ALTER TABLE t DROP COLUMN c{number}")).await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    let rows: usize = adding.await.unwrap();
+    assert_eq!(value(&one, "SELECT count(*) FROM t").await, Some((rows + 1).to_string()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_in_a_block_leaves_no_files() {
     let directory = TempDir::new().unwrap();

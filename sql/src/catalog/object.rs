@@ -75,6 +75,15 @@ impl Definition {
         }
     }
 
+    /// Oids of what a view reads.
+    pub fn depends_on(&self) -> &[u32] {
+        match self {
+            Self::View(view) => &view.depends_on,
+            Self::Table(TableDefinition { materialized: Some(view), .. }) => &view.depends_on,
+            _ => &[],
+        }
+    }
+
     pub fn is_relation(&self) -> bool {
         matches!(self, Self::View(_) | Self::Table(_) | Self::External(_))
     }

@@ -89,18 +89,9 @@ impl CatalogSnapshot {
         let mut known = 0;
         while known < all.len() {
             known = all.len();
-            let depends = |object: &Object| match &object.definition {
-                Definition::View(view) => all.contains(&object.parent) || view.depends_on.iter().any(|oid| all.contains(oid)),
-                Definition::Table(table) => {
-                    let read = table.materialized.iter().flat_map(|view| &view.depends_on);
-                    all.contains(&object.parent) || read.into_iter().any(|oid| all.contains(oid))
-                }
-                Definition::External(_) | Definition::Defaults { .. } => all.contains(&object.parent),
-                Definition::Schema { .. } | Definition::Role(_)
-                | Definition::Served
-                | Definition::Database
-                | Definition::Location { .. }
-                | Definition::Secret(_) => false,
+            let depends = |object: &Object| {
+                let is_inside = object.definition.is_relation() || matches!(object.definition, Definition::Defaults { .. });
+                (is_inside && all.contains(&object.parent)) || object.definition.depends_on().iter().any(|oid| all.contains(oid))
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
             for oid in more {

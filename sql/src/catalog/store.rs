@@ -138,6 +138,7 @@ impl CatalogStore {
             write(&mut transaction, change, version).await?;
         }
         check_parents(&mut transaction, changes).await?;
+        check_dependencies(&mut transaction, changes).await?;
         check_roles(&mut transaction, changes).await?;
         Ok(Prepared { transaction, version: version.cast_unsigned() })
     }
@@ -206,6 +207,20 @@ async fn check_parents(transaction: &mut Transaction<'_, Any>, changes: &[Change
         let wrong: i64 = sqlx::query_scalar(sql).bind(i64::from(oid)).fetch_one(&mut **transaction).await?;
         if wrong > 0 {
             return Err(StoreError::Conflict);
+        }
+    }
+    Ok(())
+}
+
+/// A view cannot be made of what another transaction has dropped.
+async fn check_dependencies(transaction: &mut Transaction<'_, Any>, changes: &[Change]) -> Result<()> {
+    const DROPPED: &str = "SELECT count(*) FROM catalog_object WHERE oid = $1 AND dropped = 1";
+    for change in changes.iter().filter(|change| change.seen.is_none()) {
+        for oid in change.object.definition.depends_on() {
+            let dropped: i64 = sqlx::query_scalar(DROPPED).bind(i64::from(*oid)).fetch_one(&mut **transaction).await?;
+            if dropped > 0 {
+                return Err(StoreError::Conflict);
+            }
         }
     }
     Ok(())

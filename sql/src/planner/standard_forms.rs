@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinConstraint, JoinOperator,
-    LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor, Value, VisitMut, VisitorMut,
+    LimitClause, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor, Value, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 
+use super::build::{aliased, select};
 use super::row_subqueries;
 use crate::error::{Error, Result};
 
@@ -25,6 +27,7 @@ impl VisitorMut for RewriteQueries {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         rewrite_fetch(query);
+        rewrite_values(&mut query.body);
         check_set_operations(&query.body)
     }
 
@@ -72,6 +75,47 @@ impl VisitorMut for RewriteQueries {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// `VALUES` with a subquery in a row becomes `SELECT … UNION ALL SELECT …`: the engine runs no query for the rows of VALUES.
+fn rewrite_values(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            rewrite_values(left);
+            rewrite_values(right);
+        }
+        SetExpr::Values(values) if values.rows.iter().any(|row| row.content.iter().any(holds_query)) => {
+            let rows = std::mem::take(&mut values.rows).into_iter().map(|row| row.content);
+            if let Some(union) = union_of(rows.collect()) {
+                *body = union;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn holds_query(expr: &Expr) -> bool {
+    struct Queries;
+    impl Visitor for Queries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    expr.visit(&mut Queries).is_break()
+}
+
+/// A query of each row, as a tree that is as deep on both sides.
+fn union_of(mut rows: Vec<Vec<Expr>>) -> Option<SetExpr> {
+    if rows.len() > 1 {
+        let right = rows.split_off(rows.len() / 2);
+        let (left, right) = (Box::new(union_of(rows)?), Box::new(union_of(right)?));
+        return Some(SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right });
+    }
+    let named = |(index, expr): (usize, Expr)| aliased(expr, &format!("column{}", index + 1));
+    let row = rows.pop()?.into_iter().enumerate().map(named).collect();
+    Some(*select(row, vec![]).body)
 }
 
 fn rewrite_fetch(query: &mut Query) {

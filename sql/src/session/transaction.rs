@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{NewFile, ReadPoint, TableChanges};
+use engine::{NewFile, ReadPoint, TableChanges, TableVersion};
 use url::Url;
 
 use crate::catalog::CatalogSnapshot;
@@ -38,6 +38,8 @@ struct Block {
     read_point: Option<ReadPoint>,
     /// By oid, those that a statement has used.
     tables: BTreeMap<u32, TableContents>,
+    /// Tables that the block has replaced, and their last changes.
+    retired: Vec<(Arc<TableVersion>, Arc<TableChanges>)>,
     /// All files that the block has written, with the locations of their tables.
     written: Vec<(Url, NewFile)>,
     /// Locations of the tables that the block has made.
@@ -102,6 +104,7 @@ struct Savepoint {
     settings: Settings,
     catalog: Option<BlockCatalog>,
     tables: BTreeMap<u32, TableContents>,
+    retired: Vec<(Arc<TableVersion>, Arc<TableChanges>)>,
 }
 
 /// A block that has ended.
@@ -147,6 +150,7 @@ impl Transaction {
             catalog: None,
             read_point: None,
             tables: BTreeMap::new(),
+            retired: vec![],
             written: vec![],
             created: vec![],
             savepoints: vec![],
@@ -156,7 +160,7 @@ impl Transaction {
 
     /// Ends the block. `None`: there was none.
     pub(crate) fn end(&mut self, commit: bool) -> Option<Ended> {
-        let Block { failed, settings_at_begin, catalog, tables, written, created, .. } = self.block.take()?;
+        let Block { failed, settings_at_begin, catalog, tables, retired, written, created, .. } = self.block.take()?;
         let commits = commit && !failed;
         let (changes, tables, temporary) = match commits {
             true => {
@@ -165,7 +169,8 @@ impl Transaction {
                 let changed = tables.into_iter().filter(|(oid, table)| !table.changes.is_empty() && !is_dropped(oid));
                 let (temporary, tables): (Vec<_>, Vec<_>) = changed.partition(|(oid, _)| object(oid).is_some_and(|object| is_temporary(object)));
                 let contents = |tables: Vec<(u32, TableContents)>| tables.into_iter().map(|(_, table)| table).collect();
-                let (tables, temporary): (Vec<TableContents>, Vec<TableContents>) = (contents(tables), contents(temporary));
+                let (mut tables, temporary): (Vec<TableContents>, Vec<TableContents>) = (contents(tables), contents(temporary));
+                tables.extend(retired.into_iter().map(|(version, changes)| TableContents { version, changes }));
                 (catalog.map(|catalog| catalog.changes).unwrap_or_default(), tables, temporary)
             }
             false => (vec![], vec![], vec![]),
@@ -192,6 +197,18 @@ impl Transaction {
     pub(super) fn read_from(&mut self, point: ReadPoint) {
         if let Some(block) = &mut self.block {
             block.read_point.get_or_insert(point);
+        }
+    }
+
+    /// Whether the block has made the table that is there.
+    pub(crate) fn has_created(&self, location: &Url) -> bool {
+        self.block.as_ref().is_some_and(|block| block.created.contains(location))
+    }
+
+    /// The block has put another table in the place of this one.
+    pub(super) fn retire(&mut self, table: (Arc<TableVersion>, Arc<TableChanges>)) {
+        if let Some(block) = &mut self.block {
+            block.retired.push(table);
         }
     }
 
@@ -251,8 +268,8 @@ impl Transaction {
 
     pub(crate) fn savepoint(&mut self, name: &str, settings: &Settings) -> Result<()> {
         let block = self.block.as_mut().ok_or(Error::NoActiveTransaction { command: "SAVEPOINT" })?;
-        let (catalog, tables) = (block.catalog.clone(), block.tables.clone());
-        block.savepoints.push(Savepoint { name: name.to_owned(), settings: settings.clone(), catalog, tables });
+        let (catalog, tables, retired) = (block.catalog.clone(), block.tables.clone(), block.retired.clone());
+        block.savepoints.push(Savepoint { name: name.to_owned(), settings: settings.clone(), catalog, tables, retired });
         Ok(())
     }
 
@@ -269,6 +286,7 @@ impl Transaction {
         let index = block.position(name)?;
         block.savepoints.truncate(index + 1);
         block.failed = false;
+        block.retired.clone_from(&block.savepoints[index].retired);
         // What was used first since then stays as it was seen.
         let first = block.catalog.take().map(|catalog| BlockCatalog::new(catalog.first));
         block.catalog = block.savepoints[index].catalog.clone().or(first);

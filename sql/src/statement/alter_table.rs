@@ -14,7 +14,7 @@ use engine::{Operation, TableChanges};
 use futures::TryStreamExt;
 
 use super::create_table::{check_expressions, field, type_defaults};
-use super::modify::{Needs, Modification, Target, skeleton};
+use super::modify::{ATTEMPTS_MAX, Modification, Needs, Target, skeleton};
 use super::names::{folded, owner, relation_in, unquoted};
 use super::owned::change_owner;
 use super::{command, skipped, storage_parameters};
@@ -26,6 +26,7 @@ use crate::planner::TARGET;
 use crate::planner::assign::{Enforced, identifier};
 use crate::privileges::{Rights, secured_object, secured_relation};
 use crate::response::Response;
+use crate::session::tables::pin_tables;
 use crate::session::temporary::is_temporary;
 use crate::session::{Session, TransactionStatus};
 use crate::sql_state::SqlState;
@@ -74,6 +75,31 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
             _ => {}
         }
     }
+    let alter_columns = async || alter_columns(session, statement, alter).await;
+    if session.transaction_status() != TransactionStatus::Idle || snapshot.object(table.oid).is_some_and(|object| is_temporary(object)) {
+        alter_columns().await?;
+        return Ok(command("ALTER TABLE"));
+    }
+    // Rows that others add while all are written again come in the way each time, unless they wait.
+    let location = snapshot.table_definition(table.oid).map(TableDefinition::url).transpose()?;
+    let tables = session.sessions().engine.tables();
+    for attempt in 0..ATTEMPTS_MAX {
+        let _pinned = pin_tables();
+        let _held = match &location {
+            Some(location) if attempt > 0 => Some(tables.hold(location).await),
+            _ => None,
+        };
+        match alter_columns().await {
+            Err(Error::SerializationFailure) => session.refresh_catalog().await?,
+            altered => return altered.map(|()| command("ALTER TABLE")),
+        }
+    }
+    Err(Error::SerializationFailure)
+}
+
+/// Changes columns and rules of a table.
+async fn alter_columns(session: &Arc<Session>, statement: &Statement, alter: &AlterTable) -> Result<()> {
+    let snapshot = session.catalog();
     let target = Target::find(session, &alter.name, &snapshot, "alter", [Needs::Ownership])?;
     let modification = Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target };
     let mut altered = Altered {
@@ -86,8 +112,7 @@ pub(super) async fn alter_table(session: &Arc<Session>, statement: &Statement, a
         altered.apply(&modification, operation).await?;
     }
     type_defaults(&mut altered.definition, &modification.snapshot);
-    altered.make(modification).await?;
-    Ok(command("ALTER TABLE"))
+    altered.make(modification).await
 }
 
 async fn rename(session: &Arc<Session>, oid: u32, name: &ObjectName) -> Result<()> {
@@ -386,7 +411,7 @@ impl Altered {
             }
             false => {
                 let removed = contents.scan(&old)?.files().cloned().collect();
-                TableChanges { added: after.write(rows).await?.files, removed, columns, operation: Operation::Alter }
+                TableChanges { added: after.write(rows).await?.files, removed, columns, operation: Operation::Alter, retires: false }
             }
         };
         let session = &before.session;

@@ -11,13 +11,13 @@ use datafusion::sql::sqlparser::ast::{
     self, CharacterLength, ColumnDef, ColumnOption, CreateTable, CreateTableOptions, Expr, HiveDistributionStyle,
     TableConstraint, Visit, Visitor,
 };
-use engine::storable_type;
+use engine::{Operation, TableChanges, TableVersion, storable_type};
 use udfs::postgres::pg_type::{PG_TYPE, PG_TYPMOD};
 use url::Url;
 use uuid::Uuid;
 
 use super::insert::parsed_expression;
-use super::modify::{Modification, Target, select_of, skeleton};
+use super::modify::{ATTEMPTS_MAX, Modification, Target, select_of, skeleton};
 use super::names::{folded, new_relation, parent, temporary_relation};
 use super::{command, skipped, storage_parameters};
 use crate::catalog::grants::Securable;
@@ -30,8 +30,9 @@ use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns,
 use crate::planner::TARGET;
 use crate::privileges::{Rights, initial_grants, secured_object};
 use crate::response::Response;
-use crate::session::Session;
+use crate::session::tables::{TableContents, pin_tables};
 use crate::session::temporary::TEMPORARY_SCHEMA;
+use crate::session::{Session, TransactionStatus};
 use crate::sql_state::SqlState;
 
 pub(super) async fn create_table(session: &Arc<Session>, statement: &Statement, create: &CreateTable) -> Result<Response> {
@@ -46,6 +47,39 @@ pub(super) async fn create(
     materialized: Option<ViewDefinition>,
 ) -> Result<Response> {
     refuse_others(create)?;
+    for attempt in 0..ATTEMPTS_MAX {
+        let _pinned = pin_tables();
+        // Rows that others add come in the way each time, unless they wait.
+        let _held = match replaced_location(session, create)? {
+            Some(location) if attempt > 0 => Some(session.sessions().engine.tables().hold(&location).await),
+            _ => None,
+        };
+        match create_once(session, statement, create, materialized.clone()).await {
+            // The table that it replaces, and reads, was changed meanwhile.
+            Err(Error::SerializationFailure) if session.transaction_status() == TransactionStatus::Idle => session.refresh_catalog().await?,
+            created => return created,
+        }
+    }
+    Err(Error::SerializationFailure)
+}
+
+/// Where the table is that is to be replaced.
+fn replaced_location(session: &Session, create: &CreateTable) -> Result<Option<Url>> {
+    if create.temporary || !create.or_replace {
+        return Ok(None);
+    }
+    let snapshot = session.catalog();
+    let (schema, name) = new_relation(session, &create.name, &snapshot)?;
+    let table = snapshot.schema(&schema).and_then(|schema| schema.tables.get(&name));
+    table.and_then(|table| snapshot.table_definition(table.oid)).map(TableDefinition::url).transpose()
+}
+
+async fn create_once(
+    session: &Arc<Session>,
+    statement: &Statement,
+    create: &CreateTable,
+    materialized: Option<ViewDefinition>,
+) -> Result<Response> {
     let snapshot = session.catalog();
     let (schema, name) = match create.temporary {
         true => (TEMPORARY_SCHEMA.to_owned(), temporary_relation(&create.name)?),
@@ -61,19 +95,24 @@ pub(super) async fn create(
         }
         return Err(error);
     }
-    let (mut definition, rows) = match &create.query {
+    let replaced = existing.and_then(|table| Some((table.oid, snapshot.table_definition(table.oid)?.clone())));
+    let (mut definition, rows, read) = match &create.query {
         Some(query) => {
-            let (definition, rows) = define_by_query(session, statement, &snapshot, create, query, &name).await?;
-            (definition, Some(rows))
+            let (definition, rows, read) = define_by_query(session, statement, &snapshot, create, query, &name).await?;
+            (definition, Some(rows), read)
         }
-        None => (define(session, statement, &snapshot, create, &name).await?, None),
+        None => (define(session, statement, &snapshot, create, &name).await?, None, vec![]),
+    };
+    let retired = match replaced {
+        Some((oid, definition)) => retirement(session, oid, &definition, &read).await?,
+        None => None,
     };
     definition.materialized = materialized.map(Box::new);
     check_partitions(&definition)?;
     let location = definition.url()?;
     let made = make(session, statement, &snapshot, &name, &definition, rows).await;
     let made = match made {
-        Ok(rows) => publish(session, create, &schema, &name, definition).await.map(|()| rows),
+        Ok(rows) => publish(session, create, &schema, &name, definition, retired).await.map(|()| rows),
         Err(error) => Err(error),
     };
     match made {
@@ -156,13 +195,46 @@ fn modification(session: &Arc<Session>, statement: &Statement, snapshot: &Arc<Ca
     Modification { session: Arc::clone(session), statement: statement.clone(), snapshot: Arc::clone(snapshot), target }
 }
 
-async fn publish(session: &Arc<Session>, create: &CreateTable, schema: &str, name: &str, definition: TableDefinition) -> Result<()> {
+/// The end of a table that is replaced; what is in the log cannot be changed any more. `read` are the tables whose rows the new
+/// one has: if it is one of them nobody else must have changed it since. `None`: nobody else knows of it.
+async fn retirement(
+    session: &Session,
+    oid: u32,
+    definition: &TableDefinition,
+    read: &[(u32, TableContents)],
+) -> Result<Option<Retirement>> {
+    let location = definition.url()?;
+    if session.transaction(|transaction| transaction.has_created(&location)) {
+        return Ok(None);
+    }
+    let contents = read.iter().find(|(other, _)| *other == oid).map(|(_, contents)| contents.clone());
+    let is_read = contents.is_some();
+    let contents = match contents {
+        Some(contents) => contents,
+        None => session.contents(oid, definition).await?,
+    };
+    let columns = is_read.then(|| Arc::new(definition.columns.clone()));
+    let changes = TableChanges { columns, operation: Operation::Alter, retires: true, ..TableChanges::default() };
+    Ok(Some((contents.version, Arc::new(changes))))
+}
+
+/// A table and its last change.
+type Retirement = (Arc<TableVersion>, Arc<TableChanges>);
+
+async fn publish(
+    session: &Arc<Session>,
+    create: &CreateTable,
+    schema: &str,
+    name: &str,
+    definition: TableDefinition,
+    retired: Option<Retirement>,
+) -> Result<()> {
     let oid = session.sessions().catalog.new_oid().await?;
-    if session.transaction_status() != crate::TransactionStatus::Idle {
+    if session.transaction_status() != TransactionStatus::Idle {
         let location = definition.url()?;
         session.transaction(|transaction| transaction.created(location));
     }
-    let published = session.change_catalog(|snapshot| {
+    let published = session.change_catalog_and(retired, |snapshot| {
         let (parent, made) = parent(session, snapshot, schema)?;
         let mut new = Change::create(oid, parent, name, &session.role(), Definition::Table(definition.clone()));
         new.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
@@ -382,7 +454,7 @@ async fn define_by_query(
     create: &CreateTable,
     query: &ast::Query,
     name: &str,
-) -> Result<(TableDefinition, LogicalPlan)> {
+) -> Result<(TableDefinition, LogicalPlan, Vec<(u32, TableContents)>)> {
     let (state, text) = (planner::session_state(session, snapshot), statement.sql().to_owned());
     let query = ast::Statement::Query(Box::new(query.clone()));
     let planned = {
@@ -434,7 +506,7 @@ async fn define_by_query(
         materialized: None,
     };
     let rows = cast_to_columns(planned.logical, &definition, snapshot)?;
-    Ok((definition, rows))
+    Ok((definition, rows, planned.tables))
 }
 
 /// `PARTITIONED BY (a, b)`; columns that are only declared there are added to `columns`.

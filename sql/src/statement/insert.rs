@@ -88,7 +88,7 @@ pub(super) async fn execute(
             response = modification.or_discard(returned, &written).await?;
         }
         let operation = if insert.overwrite { Operation::Overwrite } else { Operation::Write };
-        let changes = TableChanges { added: written.files, removed, operation, columns: None };
+        let changes = TableChanges { added: written.files, removed, operation, columns: None, retires: false };
         if modification.apply(&contents, changes).await? {
             return Ok(response);
         }

@@ -187,7 +187,16 @@ impl Modification {
             return Ok(Some(contents));
         }
         if self.session.transaction_status() != crate::TransactionStatus::Idle {
-            return Err(Error::SerializationFailure);
+            // If it is another program that has changed the columns, running the transaction again is of no use.
+            let catalog = &self.session.sessions().catalog;
+            catalog.refresh().await?;
+            let latest = catalog.snapshot();
+            let is_known = latest.table_definition(self.target.oid).is_none_or(|definition| *definition != self.target.definition);
+            let is_own = self.snapshot.object(self.target.oid).is_none_or(|object| object.version == 0);
+            return Err(match is_known || is_own {
+                true => Error::SerializationFailure,
+                false => Error::OutdatedTable { name: self.target.name.clone() },
+            });
         }
         self.session.refresh_catalog().await?;
         if self.session.catalog().table_definition(self.target.oid).is_some_and(|definition| *definition == self.target.definition) {
@@ -464,7 +473,7 @@ pub(super) fn replaced(
 ) -> Result<TableChanges> {
     let scan = contents.scan(definition)?;
     let removed = scan.files().filter(|file| paths.contains(&file.path)).cloned().collect();
-    Ok(TableChanges { added: written.files, removed, operation, columns: None })
+    Ok(TableChanges { added: written.files, removed, operation, columns: None, retires: false })
 }
 
 /// A condition that is not the same each time it is evaluated would change a row by halves: it is evaluated to find files and

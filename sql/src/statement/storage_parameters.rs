@@ -26,7 +26,12 @@ pub(super) fn sort_columns(options: &[SqlOption], columns: &Schema, table: &str)
     let mut given = None;
     for option in options {
         match option {
-            SqlOption::KeyValue { key, value } if folded(key) == SORTED_BY => given = Some(parsed(value, columns, table)?),
+            SqlOption::KeyValue { key, value } if folded(key) == SORTED_BY => {
+                if given.is_some() {
+                    return Err(Error::InvalidParameterValue { message: format!("parameter \"{SORTED_BY}\" specified more than once") });
+                }
+                given = Some(parsed(value, columns, table)?);
+            }
             SqlOption::KeyValue { key, .. } if is_of_pages(&folded(key)) => {}
             SqlOption::KeyValue { key, .. } | SqlOption::Ident(key) => {
                 return Err(Error::InvalidParameterValue { message: format!("unrecognized parameter \"{}\"", folded(key)) });
@@ -48,6 +53,9 @@ fn parsed(value: &Expr, columns: &Schema, table: &str) -> Result<Vec<SortColumn>
     let text = texts(value).ok_or_else(wrong)?.join(", ");
     if text.trim().is_empty() {
         return Ok(vec![]);
+    }
+    if text.contains(';') {
+        return Err(wrong());
     }
     let ast::Statement::Query(query) = skeleton(&format!("SELECT 1 ORDER BY {text}")).map_err(|_| wrong())? else { return Err(wrong()) };
     let Some(OrderByKind::Expressions(terms)) = query.order_by.map(|order_by| order_by.kind) else { return Err(wrong()) };

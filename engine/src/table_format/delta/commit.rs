@@ -15,7 +15,7 @@ use deltalake::logstore::get_actions;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedRwLockWriteGuard, RwLock};
 use url::Url;
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ use crate::write::FILE_BYTES_MAX;
 
 /// How often a commit is tried while others are faster.
 const ATTEMPTS_MAX: u32 = 100;
+/// What the configuration of a table says that is retired.
+const RETIRED: &str = "arbalest.retired";
 /// Says in the log which commit an entry is of.
 const COMMIT_ID: &str = "arbalest.commit";
 
@@ -38,8 +40,10 @@ pub struct TableChanges {
     pub added: Vec<NewFile>,
     pub removed: Vec<Arc<DataFile>>,
     pub operation: Operation,
-    /// The columns that the table has from now on.
+    /// The columns that the table has from now on. Whoever names them has seen all rows: it conflicts with any other change.
     pub columns: Option<Arc<Schema>>,
+    /// Nobody can change the table any more: another one is in its place.
+    pub retires: bool,
 }
 
 /// What changes a table, as its history tells.
@@ -82,12 +86,12 @@ pub enum CommitError {
 
 impl TableChanges {
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.columns.is_none()
+        self.added.is_empty() && self.removed.is_empty() && self.columns.is_none() && !self.retires
     }
 
     /// Whether nothing that others do can keep these changes from being made.
     pub(super) fn only_adds(&self) -> bool {
-        self.removed.is_empty() && self.columns.is_none() && !self.operation.replaces_all()
+        self.removed.is_empty() && self.columns.is_none() && !self.retires && !self.operation.replaces_all()
     }
 
     /// These changes, then others, which may take out what these add.
@@ -107,6 +111,7 @@ impl TableChanges {
         self.added = added;
         self.added.extend(next.added);
         self.columns = next.columns.or(self.columns.take());
+        self.retires |= next.retires;
     }
 
     fn actions(&self, base: &TableVersion) -> Result<Vec<Action>, DeltaTableError> {
@@ -114,8 +119,14 @@ impl TableChanges {
         let removed = self.removed.iter().map(|file| file.removal(data_change).into());
         let added = self.added.iter().map(|NewFile(add)| Add { data_change, ..add.clone() }.into());
         let mut actions: Vec<Action> = removed.chain(added).collect();
-        if let Some(columns) = &self.columns {
-            let metadata = base.state.metadata().clone().with_schema(&kernel_schema(columns)?)?;
+        if self.columns.is_some() || self.retires {
+            let mut metadata = base.state.metadata().clone();
+            if let Some(columns) = &self.columns {
+                metadata = metadata.with_schema(&kernel_schema(columns)?)?;
+            }
+            if self.retires {
+                metadata = metadata.add_config_key(RETIRED.to_owned(), true.to_string())?;
+            }
             actions.insert(0, metadata.into());
         }
         Ok(actions)
@@ -149,10 +160,21 @@ impl TableChanges {
 impl DeltaTables {
     /// Makes `changes`, which were made to `base`.
     pub async fn commit(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<(), CommitError> {
+        let turn = self.turn(&base.location);
+        let _others_too = turn.read().await;
         let _shared = self.commits.read().await;
         let alone = self.ledger.begin(1);
         let id = alone.ids()[0];
         self.commit_one(base, changes, id, &mut Some(alone)).await
+    }
+
+    /// Keeps others of this process from changing a table, but for transactions over several.
+    pub async fn hold(&self, location: &Url) -> OwnedRwLockWriteGuard<()> {
+        self.turn(location).write_owned().await
+    }
+
+    fn turn(&self, location: &Url) -> Arc<RwLock<()>> {
+        self.turns.get_with_by_ref(location, Arc::default)
     }
 
     /// `alone` is given up as soon as the changes are made.
@@ -164,6 +186,9 @@ impl DeltaTables {
         alone: &mut Option<Unpublished<'_>>,
     ) -> Result<(), CommitError> {
         let mut base = Arc::clone(base);
+        if base.state.metadata().configuration().contains_key(RETIRED) {
+            return Err(CommitError::Conflict);
+        }
         for _ in 0..ATTEMPTS_MAX {
             match self.try_commit(&base, changes, id, alone).await? {
                 Attempt::Done => return Ok(()),

@@ -52,6 +52,7 @@ struct Part {
     removed: Vec<String>,
     operation: Operation,
     columns: Option<Schema>,
+    retires: bool,
 }
 
 impl DeltaTables {
@@ -98,6 +99,7 @@ impl DeltaTables {
             removed: base.files().filter(|file| removed.contains(file.path.as_str())).cloned().collect(),
             operation: part.operation,
             columns: part.columns.clone().map(Arc::new),
+            retires: part.retires,
         };
         match self.rebase(&base, &changes, Some(part.id)).await? {
             Rebased::Done => Ok(()),
@@ -123,6 +125,7 @@ impl<'a> JointCommit<'a> {
             removed: changes.removed.iter().map(|file| file.path.clone()).collect(),
             operation: changes.operation,
             columns: changes.columns.as_deref().cloned(),
+            retires: changes.retires,
         };
         Journal { parts: self.parts.iter().zip(self.made.unpublished.ids()).map(part).collect() }
     }

@@ -45,6 +45,8 @@ pub struct DeltaTables {
     /// Held alone while several tables are changed at once: see [`JointCommit`](super::JointCommit).
     pub(super) commits: tokio::sync::RwLock<()>,
     pub(super) ledger: Ledger,
+    /// By location: held alone by who has to be the only one that changes a table.
+    pub(super) turns: Cache<Url, Arc<tokio::sync::RwLock<()>>>,
 }
 
 /// A table at one moment. Never changes.
@@ -59,6 +61,10 @@ pub struct TableVersion {
     pub(super) state: DeltaTableState,
     /// Read when it is asked for.
     pub(super) origin: OnceCell<Origin>,
+}
+
+fn turns() -> Cache<Url, Arc<tokio::sync::RwLock<()>>> {
+    Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build()
 }
 
 impl TableVersion {
@@ -86,7 +92,7 @@ impl DeltaTables {
     pub(crate) fn new(object_stores: Arc<ObjectStores>) -> Self {
         let latest = Cache::builder().max_capacity(TABLES_MAX).time_to_idle(KNOWN_FOR).build();
         let older = Cache::builder().max_capacity(OLDER_MAX).time_to_idle(OLDER_KNOWN_FOR).build();
-        Self { object_stores, latest, older, commits: tokio::sync::RwLock::default(), ledger: Ledger::default() }
+        Self { object_stores, latest, older, commits: tokio::sync::RwLock::default(), ledger: Ledger::default(), turns: turns() }
     }
 
     /// The latest version of the table at `location`, which ends with a slash.
@@ -139,6 +145,13 @@ impl DeltaTables {
         let removed: Result<Vec<_>, _> = store.delete_stream(paths).try_collect().await;
         if let Err(error) = removed {
             tracing::warn!(%location, %error, "what is left of a table was not removed");
+        }
+        // Stores know no directories, a file system does.
+        if location.scheme() == "file"
+            && let Ok(path) = location.to_file_path()
+            && let Err(error) = tokio::fs::remove_dir_all(path).await
+        {
+            tracing::debug!(%location, %error, "the directory of a table was not removed");
         }
     }
 
