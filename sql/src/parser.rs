@@ -2,6 +2,7 @@
 
 pub mod dialect;
 pub(crate) mod grant;
+pub(crate) mod merge_actions;
 mod placeholders;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ pub use dialect::Dialect;
 
 use crate::error::{Error, Result};
 use grant::GrantStatement;
+use merge_actions::rewrite_merge_actions;
 use placeholders::number_placeholders;
 
 /// Levels of nested parentheses, subqueries and operators that a statement may have. sqlparser's own limit is 50, which
@@ -94,10 +96,13 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
     let fail = |error| crate::error::parser_error(&error, sql);
     let parser = Parser::new(&grammar).with_recursion_limit(RECURSION_LIMIT);
     let mut parser = match dialect {
-        Dialect::Postgres => parser.try_with_sql(sql).map_err(fail)?,
+        Dialect::Postgres => {
+            let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location();
+            parser.with_tokens_with_locations(rewrite_merge_actions(tokens.map_err(|error| fail(error.into()))?))
+        }
         Dialect::Generic => {
             let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location();
-            let tokens = number_placeholders(tokens.map_err(|error| fail(error.into()))?);
+            let tokens = number_placeholders(rewrite_merge_actions(tokens.map_err(|error| fail(error.into()))?));
             parser.with_tokens_with_locations(tokens.map_err(|mixed| Error::Syntax {
                 near: "?".into(),
                 expected: Some("placeholders of one kind, ? or $n, in a statement".into()),

@@ -79,14 +79,16 @@ pub(super) enum Action {
     /// New values by the index of their columns.
     Update(BTreeMap<usize, Expr>),
     Delete,
+    /// The row stays, whatever later clauses say.
+    Nothing,
 }
 
 /// For other rows that are not joined with one of the table.
 #[derive(Clone)]
 pub(super) struct InsertClause {
     pub(super) condition: Option<Expr>,
-    /// By the index of their columns; others have their defaults.
-    pub(super) values: BTreeMap<usize, Expr>,
+    /// By the index of their columns; others have their defaults. `None`: nothing is inserted, whatever later clauses say.
+    pub(super) values: Option<BTreeMap<usize, Expr>>,
 }
 
 /// Rows of a file.
@@ -328,7 +330,8 @@ impl Joined {
         let alias = identifier(&folded(&self.alias));
         let columns = format!("{alias}.{}, {alias}.{}", identifier(FILE_COLUMN), identifier(ROW));
         let mut query = self.join_query(&columns)?;
-        let numbered = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: number(1) });
+        let result = |clause: &Clause| if matches!(clause.action, Action::Nothing) { null() } else { number(1) };
+        let numbered = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: result(clause) });
         let select = select_of(&mut query)?;
         select.projection.push(aliased(case(numbered.collect(), None), ACTION));
         Ok(query)
@@ -338,7 +341,7 @@ impl Joined {
     fn changed_columns(&self) -> Vec<usize> {
         let columns = self.clauses.iter().flat_map(|clause| match &clause.action {
             Action::Update(values) => values.keys().copied().collect(),
-            Action::Delete => vec![],
+            Action::Delete | Action::Nothing => vec![],
         });
         columns.collect::<BTreeSet<usize>>().into_iter().collect()
     }
@@ -355,12 +358,12 @@ impl Joined {
             let flags = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: truth(is(clause)) });
             case(flags.collect(), Some(truth(false)))
         };
-        select.projection.push(aliased(flag(&|_| true), ACTION));
+        select.projection.push(aliased(flag(&|clause| !matches!(clause.action, Action::Nothing)), ACTION));
         select.projection.push(aliased(flag(&|clause| matches!(clause.action, Action::Delete)), GONE));
         for index in self.changed_columns() {
             let new = |clause: &Clause| match &clause.action {
                 Action::Update(values) => values.get(&index).cloned(),
-                Action::Delete => None,
+                Action::Delete | Action::Nothing => None,
             };
             let values = self.clauses.iter().map(|clause| CaseWhen { condition: clause.applies(), result: new(clause).unwrap_or_else(null) });
             select.projection.push(aliased(flag(&|clause| new(clause).is_some()), &flag_column(index)));
@@ -405,14 +408,19 @@ impl Joined {
         select_of(&mut exists)?.selection = Some(self.on.clone());
         let select = select_of(&mut query)?;
         select.from = vec![self.source.clone()];
-        let is_any = self.inserts.iter().map(condition).reduce(|left, right| binary(left, BinaryOperator::Or, right));
+        let inserts = |clause: &InsertClause| CaseWhen { condition: condition(clause), result: truth(clause.values.is_some()) };
+        let is_any = match self.inserts.iter().all(|clause| clause.values.is_some()) {
+            true => self.inserts.iter().map(condition).reduce(|left, right| binary(left, BinaryOperator::Or, right)),
+            false => Some(case(self.inserts.iter().map(inserts).collect(), Some(truth(false)))),
+        };
         let exists = Expr::Exists { subquery: query_of(exists)?, negated: true };
         select.selection = is_any.map(|any| binary(exists, BinaryOperator::And, any));
         select.projection = vec![];
         for (index, field) in target.definition.columns.fields().iter().enumerate() {
             let data_type = target.column_type(index, &modification.snapshot);
             let default = || parsed_expression(target.default(field.name())).unwrap_or_else(null);
-            let value = |clause: &InsertClause| typed(clause.values.get(&index).cloned().unwrap_or_else(default), data_type.as_ref());
+            let given = |clause: &InsertClause| clause.values.as_ref().and_then(|values| values.get(&index)).cloned();
+            let value = |clause: &InsertClause| typed(given(clause).unwrap_or_else(default), data_type.as_ref());
             let value = match self.inserts.as_slice() {
                 [clause] => value(clause),
                 clauses => {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Merge, MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, SelectItem, TableWithJoins,
+    AssignmentTarget, Expr, Merge, MergeAction, MergeClauseKind, MergeInsertExpr, MergeInsertKind, ObjectName, SelectItem,
+    TableWithJoins,
 };
 use engine::Operation;
 
@@ -17,6 +18,7 @@ use super::update::assignments;
 use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
 use crate::parser::Statement;
+use crate::parser::merge_actions::NOTHING;
 use crate::response::Response;
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement};
@@ -55,7 +57,8 @@ fn modification(session: &Arc<Session>, statement: &Statement, merge: &Merge) ->
     let table = TableWithJoins { relation: merge.table.clone(), joins: vec![] };
     let (name, _) = named_table(&table)?;
     let snapshot = session.catalog();
-    let needs = merge.clauses.iter().map(|clause| match &clause.action {
+    let acting = merge.clauses.iter().filter(|clause| !is_nothing(&clause.action));
+    let needs = acting.map(|clause| match &clause.action {
         MergeAction::Update(_) => Needs::SomeColumn(Privilege::Update),
         MergeAction::Insert(_) => Needs::SomeColumn(Privilege::Insert),
         _ => Needs::Privilege(Privilege::Delete),
@@ -75,8 +78,8 @@ async fn check_rights(modification: &Modification, joined: &Joined, declared: &[
             read.extend(values.values().cloned());
         }
     }
-    for insert in &joined.inserts {
-        target.check_columns(session, snapshot, Privilege::Insert, insert.values.keys().copied())?;
+    for values in joined.inserts.iter().filter_map(|insert| insert.values.as_ref()) {
+        target.check_columns(session, snapshot, Privilege::Insert, values.keys().copied())?;
     }
     let items = read.into_iter().map(SelectItem::UnnamedExpr).collect();
     let others = std::slice::from_ref(&joined.source);
@@ -92,6 +95,8 @@ fn joined(modification: &Modification, merge: &Merge) -> Result<Joined> {
         let condition = clause.predicate.clone();
         let for_table = matches!(clause.clause_kind, MergeClauseKind::Matched | MergeClauseKind::NotMatchedBySource);
         match &clause.action {
+            action if is_nothing(action) && for_table => clauses.push(Clause { is_matched, condition, action: Action::Nothing }),
+            action if is_nothing(action) => inserts.push(InsertClause { condition, values: None }),
             MergeAction::Update(update) if for_table => {
                 if update.update_predicate.is_some() || update.delete_predicate.is_some() {
                     return Err(Error::unsupported("WHERE in a clause of MERGE"));
@@ -101,13 +106,32 @@ fn joined(modification: &Modification, merge: &Merge) -> Result<Joined> {
             }
             MergeAction::Delete { .. } if for_table => clauses.push(Clause { is_matched, condition, action: Action::Delete }),
             MergeAction::Insert(insert) if !for_table => {
-                inserts.push(InsertClause { condition, values: values(&modification.target, insert)? });
+                inserts.push(InsertClause { condition, values: Some(values(&modification.target, insert)?) });
             }
             action => return Err(Error::unsupported(format!("{action} in this clause of MERGE"))),
         }
     }
+    // What does nothing matters to what comes after it.
+    if clauses.iter().all(|clause| matches!(clause.action, Action::Nothing)) {
+        clauses.clear();
+    }
+    if inserts.iter().all(|insert| insert.values.is_none()) {
+        inserts.clear();
+    }
     let source = TableWithJoins { relation: merge.source.clone(), joins: vec![] };
     Ok(Joined { alias, source, on: merge.on.as_ref().clone(), clauses, inserts, operation: Operation::Merge, returning: None })
+}
+
+/// `DO NOTHING`
+fn is_nothing(action: &MergeAction) -> bool {
+    let names_nothing = |name: &ObjectName| matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value == NOTHING));
+    match action {
+        MergeAction::Update(update) => {
+            update.assignments.iter().any(|set| matches!(&set.target, AssignmentTarget::ColumnName(name) if names_nothing(name)))
+        }
+        MergeAction::Insert(insert) => insert.columns.iter().any(names_nothing),
+        _ => false,
+    }
 }
 
 fn values(target: &Target, insert: &MergeInsertExpr) -> Result<BTreeMap<usize, Expr>> {
