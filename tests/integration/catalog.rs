@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 use crate::client::{column, connect, value};
 use crate::data;
 use crate::server::Server;
-use crate::slt::postgresql15::Cluster;
+use crate::shared_catalog::SharedCatalog;
 
 /// Another server's change is seen within a second; the test's machine may be slow.
 const SEEN: Duration = Duration::from_secs(10);
@@ -124,16 +124,10 @@ async fn views_of_views_end_somewhere() {
 
 #[tokio::test]
 async fn servers_share_a_catalog() {
-    let Some(database) = Cluster::start() else {
-        eprintln!("skipped: PostgreSQL 15 is not installed");
-        return;
-    };
-    let url = format!("postgres://tester:unused@{}/postgres", database.address());
     let location = TempDir::new().unwrap();
     std::fs::write(location.path().join("t.csv"), "a\n1\n").unwrap();
-    let arguments = ["--catalog", url.as_str(), &data::path(location.path())];
-    let servers = [Server::start(&arguments), Server::start(&arguments)];
-    let (one, other) = (connect(servers[0].postgres()).await, connect(servers[1].postgres()).await);
+    let Some(shared) = SharedCatalog::start(&[data::path(location.path())]) else { return };
+    let [one, other] = shared.connect().await;
     let table = "SELECT 't'::regclass::oid";
     assert_eq!(value(&one, table).await, value(&other, table).await);
 
@@ -150,7 +144,7 @@ async fn servers_share_a_catalog() {
     other.batch_execute("ALTER SCHEMA b RENAME TO a").await.unwrap();
     let error = other.batch_execute("CREATE SCHEMA c").await.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::DUPLICATE_SCHEMA), "{error}");
-    assert!(!servers.iter().any(|server| server.standard_error().contains("unused")));
+    assert!(!shared.servers.iter().any(|server| server.standard_error().contains("unused")));
 }
 
 #[test]

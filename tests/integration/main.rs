@@ -22,6 +22,7 @@ mod plans;
 mod postgres_protocol;
 mod processes;
 mod serve;
+mod shared_catalog;
 mod s3;
 mod server;
 mod slt;

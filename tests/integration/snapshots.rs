@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use crate::client::{connect, value};
 use crate::data;
 use crate::server::Server;
-use crate::slt::postgresql15::Cluster;
+use crate::shared_catalog::{SharedCatalog, until_known};
 
 /// Moves 1 from one table to the other, and back again.
 async fn swing(client: &Client, id: u32, number: u32) {
@@ -108,19 +108,10 @@ async fn a_block_sees_all_tables_as_of_its_first_query() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_does_not_see_what_another_server_commits_meanwhile() {
-    let Some(database) = Cluster::start() else {
-        eprintln!("skipped: PostgreSQL 15 is not installed");
-        return;
-    };
-    let url = format!("postgres://tester:unused@{}/postgres", database.address());
-    let warehouse = TempDir::new().unwrap();
-    let arguments = ["--catalog", url.as_str(), "--warehouse", &data::path(warehouse.path())];
-    let servers = [Server::start(&arguments), Server::start(&arguments)];
-    let (one, other) = (connect(servers[0].postgres()).await, connect(servers[1].postgres()).await);
+    let Some(shared) = SharedCatalog::start(&[]) else { return };
+    let [one, other] = shared.connect().await;
     one.batch_execute("CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE u AS SELECT 1 AS b").await.unwrap();
-    while other.simple_query("SELECT 1 FROM t, u").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_known(&other, "SELECT 1 FROM t, u").await;
     other.batch_execute("INSERT INTO u VALUES (2)").await.unwrap();
     one.batch_execute("BEGIN; SELECT a FROM t").await.unwrap();
     // Their clocks count milliseconds.
@@ -134,19 +125,10 @@ async fn a_block_does_not_see_what_another_server_commits_meanwhile() {
 /// Columns are added by one server while the other adds rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_catalog_and_the_tables_change_together_on_all_servers() {
-    let Some(database) = Cluster::start() else {
-        eprintln!("skipped: PostgreSQL 15 is not installed");
-        return;
-    };
-    let url = format!("postgres://tester:unused@{}/postgres", database.address());
-    let warehouse = TempDir::new().unwrap();
-    let arguments = ["--catalog", url.as_str(), "--warehouse", &data::path(warehouse.path())];
-    let servers = [Server::start(&arguments), Server::start(&arguments)];
-    let (one, other) = (connect(servers[0].postgres()).await, connect(servers[1].postgres()).await);
+    let Some(shared) = SharedCatalog::start(&[]) else { return };
+    let [one, other] = shared.connect().await;
     one.batch_execute("CREATE TABLE t (a int)").await.unwrap();
-    while other.simple_query("SELECT 1 FROM t").await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_known(&other, "SELECT 1 FROM t").await;
     let done = Arc::new(AtomicBool::new(false));
     let adding = tokio::spawn({
         let done = Arc::clone(&done);

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use crate::client::{column, connect, value};
 use crate::data;
 use crate::server::Server;
-use crate::slt::postgresql15::Cluster;
+use crate::shared_catalog::{SharedCatalog, until_known};
 
 /// Accounts between which money is moved; their sum never changes.
 const ACCOUNTS: i32 = 10;
@@ -111,27 +111,17 @@ async fn writers_at_the_same_time_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_share_tables() {
-    let Some(database) = Cluster::start() else {
-        eprintln!("skipped: PostgreSQL 15 is not installed");
-        return;
-    };
-    let url = format!("postgres://tester:unused@{}/postgres", database.address());
-    let warehouse = TempDir::new().unwrap();
-    let arguments = ["--catalog", url.as_str(), "--warehouse", &data::path(warehouse.path())];
-    let servers = [Server::start(&arguments), Server::start(&arguments)];
-    let clients = [connect(servers[0].postgres()).await, connect(servers[1].postgres()).await];
+    let Some(shared) = SharedCatalog::start(&[]) else { return };
+    let clients = shared.connect().await;
     make_accounts(&clients[0]).await;
-    let there = async || clients[1].simple_query("SELECT 1 FROM accounts").await.is_ok();
-    while !there().await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_known(&clients[1], "SELECT 1 FROM accounts").await;
     // Rows of one server are seen by the other at once.
     for (number, client) in clients.iter().cycle().take(4).enumerate() {
         client.batch_execute(&format!("INSERT INTO accounts VALUES ({}, 0)", 100 + number)).await.unwrap();
         let rows = Some((11 + number).to_string());
         assert_eq!(value(&clients[(number + 1) % 2], "SELECT count(*) FROM accounts").await, rows);
     }
-    move_money(&[servers[0].postgres(), servers[1].postgres()], 4, 5).await;
+    move_money(&shared.servers.each_ref().map(Server::postgres), 4, 5).await;
     assert_eq!(total(&clients[1]).await.as_deref(), Some(TOTAL));
 }
 
