@@ -4,6 +4,7 @@ pub mod dialect;
 pub(crate) mod grant;
 pub(crate) mod merge_actions;
 mod placeholders;
+mod table_clauses;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,9 +17,11 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 pub use dialect::Dialect;
 
 use crate::error::{Error, Result};
+use crate::sql_state::SqlState;
 use grant::GrantStatement;
 use merge_actions::rewrite_merge_actions;
 use placeholders::number_placeholders;
+use table_clauses::{OtherFormat, rewrite_table_clauses};
 
 /// Levels of nested parentheses, subqueries and operators that a statement may have. sqlparser's own limit is 50, which
 /// generated SQL exceeds; the planner's recursion grows its stack as needed.
@@ -95,20 +98,15 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
     let grammar = dialect.grammar(sql);
     let fail = |error| crate::error::parser_error(&error, sql);
     let parser = Parser::new(&grammar).with_recursion_limit(RECURSION_LIMIT);
+    let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location().map_err(|error| fail(error.into()))?;
+    let tokens = rewrite_table_clauses(rewrite_merge_actions(tokens)).map_err(|format| other_format(&format, sql))?;
     let mut parser = match dialect {
-        Dialect::Postgres => {
-            let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location();
-            parser.with_tokens_with_locations(rewrite_merge_actions(tokens.map_err(|error| fail(error.into()))?))
-        }
-        Dialect::Generic => {
-            let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location();
-            let tokens = number_placeholders(rewrite_merge_actions(tokens.map_err(|error| fail(error.into()))?));
-            parser.with_tokens_with_locations(tokens.map_err(|mixed| Error::Syntax {
-                near: "?".into(),
-                expected: Some("placeholders of one kind, ? or $n, in a statement".into()),
-                position: position_of(sql, mixed.location.line, mixed.location.column),
-            })?)
-        }
+        Dialect::Postgres => parser.with_tokens_with_locations(tokens),
+        Dialect::Generic => parser.with_tokens_with_locations(number_placeholders(tokens).map_err(|mixed| Error::Syntax {
+            near: "?".into(),
+            expected: Some("placeholders of one kind, ? or $n, in a statement".into()),
+            position: position_of(sql, mixed.location.line, mixed.location.column),
+        })?),
     };
     let statements = parse_statements(&mut parser).map_err(fail)?;
     if statements.is_empty() {
@@ -129,6 +127,16 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
             }
         })
         .collect())
+}
+
+fn other_format(format: &OtherFormat, sql: &str) -> Error {
+    Error::Classified {
+        sql_state: SqlState::FEATURE_NOT_SUPPORTED,
+        message: format!("CREATE TABLE with USING {} is not supported", format.name),
+        detail: Some("Tables are kept as Delta tables.".into()),
+        hint: Some("Leave out USING, or name files as they are with CREATE EXTERNAL TABLE … STORED AS … LOCATION '…'.".into()),
+        position: position_of(sql, format.location.line, format.location.column),
+    }
 }
 
 /// A statement of the library's syntax tree, or of ours.

@@ -9,8 +9,9 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, Delete, Expr, FromTable, Ident};
 use engine::{FILE_COLUMN, Operation, TableChanges};
 
-use super::modify::{Needs, 
-    ATTEMPTS_MAX, Modification, Target, Written, named_table, query_of, refuse_volatile, replaced, select_of, skeleton, target_query,
+use super::joined::{Action, Clause, Joined, source_of, truth};
+use super::modify::{
+    ATTEMPTS_MAX, Modification, Needs, Target, Written, named_table, query_of, refuse_volatile, replaced, select_of, skeleton, target_query,
 };
 use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
@@ -29,6 +30,15 @@ pub(super) async fn prepare(
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
     let (modification, alias) = modification(session, statement, delete)?;
+    if let Some(joined) = joined(delete, &alias) {
+        check_joined(&modification, delete, &alias, declared).await?;
+        let types = joined.check(&modification, declared).await?;
+        let (mut parameter_types, mut schema, mut origins) = (types, None, vec![]);
+        if let Some(returned) = joined.described(&modification, &parameter_types).await? {
+            (parameter_types, schema, origins) = (returned.parameter_types, Some(returned.schema), returned.origins);
+        }
+        return Ok(PreparedStatement::new(Prepared { statement: statement.clone(), parameter_types, plan: None, schema, origins }));
+    }
     let scan = modification.contents().await?.scan(&modification.target.definition)?.naming_files();
     let target: Arc<dyn TableProvider> = Arc::new(scan);
     let returned = delete.returning.clone().unwrap_or_default();
@@ -51,6 +61,13 @@ pub(super) async fn execute(
     delete: &Delete,
     parameters: &[ScalarValue],
 ) -> Result<Response> {
+    let (first, alias) = modification(session, prepared.statement(), delete)?;
+    if let Some(joined) = joined(delete, &alias) {
+        check_joined(&first, delete, &alias, prepared.parameter_types()).await?;
+        let again = || modification(session, prepared.statement(), delete).map(|(modification, _)| modification);
+        let done = joined.execute(again, prepared.parameter_types(), parameters, prepared.schema()).await?;
+        return Ok(done.returned.unwrap_or(Response::Command { tag: "DELETE".into(), rows: Some(done.rows) }));
+    }
     for _ in 0..ATTEMPTS_MAX {
         let _pinned = pin_tables();
         let (modification, alias) = modification(session, prepared.statement(), delete)?;
@@ -116,6 +133,26 @@ fn modification(session: &Arc<Session>, statement: &Statement, delete: &Delete) 
     let snapshot = session.catalog();
     let target = Target::find(session, name, &snapshot, "delete from", [Needs::Privilege(Privilege::Delete)])?;
     Ok((Modification { session: Arc::clone(session), statement: statement.clone(), snapshot, target }, alias))
+}
+
+/// With rows of other tables of which RETURNING tells; without RETURNING it is enough that there are some.
+fn joined(delete: &Delete, alias: &Ident) -> Option<Joined> {
+    let (using, returning) = (delete.using.as_ref()?, delete.returning.as_ref()?);
+    Some(Joined {
+        alias: alias.clone(),
+        source: source_of(using)?,
+        on: delete.selection.clone().unwrap_or_else(|| truth(true)),
+        clauses: vec![Clause { is_matched: true, condition: None, action: Action::Delete }],
+        inserts: vec![],
+        operation: Operation::Delete,
+        returning: Some(returning.clone()),
+    })
+}
+
+/// Fails for columns that the session's role may not read.
+async fn check_joined(modification: &Modification, delete: &Delete, alias: &Ident, declared: &[Option<DataType>]) -> Result<()> {
+    let (using, returned) = (delete.using.as_deref().unwrap_or_default(), delete.returning.clone().unwrap_or_default());
+    modification.check_reads(alias, returned, using, delete.selection.clone(), declared).await
 }
 
 /// Which rows go: those for which a row of the other tables meets the condition.

@@ -1,4 +1,4 @@
-//! Changes of a table's rows that other rows decide on: `MERGE` and `UPDATE … FROM`.
+//! Changes of a table's rows that other rows decide on: `MERGE`, `UPDATE … FROM` and `DELETE … USING … RETURNING`.
 //!
 //! First the table is joined with the other rows, to find the files with rows that change. Then those files are joined with
 //! them again, and written as they are afterwards, together with rows that are new.
@@ -125,7 +125,7 @@ impl Joined {
     pub(super) async fn described(&self, modification: &Modification, types: &[Option<DataType>]) -> Result<Option<PlannedQuery>> {
         let Some(items) = &self.returning else { return Ok(None) };
         if self.may_differ() {
-            return Err(Error::unsupported("RETURNING of an UPDATE with a LIMIT in FROM"));
+            return Err(Error::unsupported(format!("RETURNING of {} with a LIMIT among the other tables", self.tag())));
         }
         let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
         let mut query = self.join_query("1")?;
@@ -134,7 +134,8 @@ impl Joined {
         // The new values are computed once to be written and once to be returned.
         let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
         let twice = modification.plan_part(table, self.returning_query(modification)?, &planned.parameter_types).await?;
-        refuse_volatile(&twice.logical).map_err(|_| Error::unsupported("a volatile function in an UPDATE with FROM and RETURNING"))?;
+        refuse_volatile(&twice.logical)
+            .map_err(|_| Error::unsupported(format!("a volatile function in {} of several tables with RETURNING", self.tag())))?;
         Ok(Some(planned))
     }
 
@@ -169,7 +170,7 @@ impl Joined {
                 let query = self.returning_query(&modification)?;
                 let rows = modification.plan_part(table, query, types).await?;
                 let rows = self.once(&modification, rows.logical, types).await?;
-                returned = Some(modification.collected(bind(&of_types(rows, promised)?)?, promised, "UPDATE").await?);
+                returned = Some(modification.collected(bind(&of_types(rows, promised)?)?, promised, self.tag()).await?);
             }
             if !paths.is_empty() {
                 let table: Arc<dyn TableProvider> = Arc::new(scan()?.of_files(&paths));
@@ -194,6 +195,15 @@ impl Joined {
             }
         }
         Err(Error::SerializationFailure)
+    }
+
+    /// The statement, as it is called.
+    fn tag(&self) -> &'static str {
+        match self.operation {
+            Operation::Delete => "DELETE",
+            Operation::Merge => "MERGE",
+            _ => "UPDATE",
+        }
     }
 
     /// Like [`Joined::changed_query`], with what RETURNING gives of each row of the join.
@@ -515,6 +525,20 @@ fn returned_column(index: usize) -> String {
     format!("\u{1}returned {index}")
 }
 
+/// The tables of FROM or USING as one; `None` if there are none.
+pub(super) fn source_of(tables: &[TableWithJoins]) -> Option<TableWithJoins> {
+    let (first, others) = tables.split_first()?;
+    let mut source = first.clone();
+    for other in others {
+        let relation = match other.joins.is_empty() {
+            true => other.relation.clone(),
+            false => TableFactor::NestedJoin { table_with_joins: Box::new(other.clone()), alias: None },
+        };
+        source.joins.push(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
+    }
+    Some(source)
+}
+
 /// What the relations of FROM are called.
 fn relations(from: &TableWithJoins) -> Result<Vec<Ident>> {
     let mut names = vec![];
@@ -525,7 +549,7 @@ fn relations(from: &TableWithJoins) -> Result<Vec<Ident>> {
             TableFactor::Table { alias: Some(alias), .. }
             | TableFactor::Derived { alias: Some(alias), .. }
             | TableFactor::NestedJoin { alias: Some(alias), .. } => names.push(alias.name.clone()),
-            _ => return Err(Error::unsupported("RETURNING * of this UPDATE")),
+            _ => return Err(Error::unsupported("RETURNING * with this form of other tables")),
         }
     }
     Ok(names)
@@ -543,7 +567,7 @@ fn substitute(expr: &mut Expr, alias: &str, definition: &TableDefinition, values
 
         fn pre_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<Error> {
             // A name in it can be one of its own.
-            ControlFlow::Break(Error::unsupported("a subquery in RETURNING of an UPDATE with FROM"))
+            ControlFlow::Break(Error::unsupported("a subquery in RETURNING of an UPDATE or DELETE with other tables"))
         }
 
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
@@ -587,7 +611,7 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: nested(left), op, right: nested(right) }
 }
 
-fn truth(value: bool) -> Expr {
+pub(super) fn truth(value: bool) -> Expr {
     Expr::Value(Value::Boolean(value).into())
 }
 

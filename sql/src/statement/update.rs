@@ -9,13 +9,13 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, Update, UpdateTableFromKind,
+    self, Assignment, AssignmentTarget, CaseWhen, Expr, Ident, ObjectName, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, Update, UpdateTableFromKind,
 };
 use engine::{FILE_COLUMN, Operation};
 
 use super::insert::parsed_expression;
-use super::joined::{Action, Clause, Joined};
+use super::joined::{Action, Clause, Joined, source_of, truth};
 use super::modify::{
     ATTEMPTS_MAX, Modification, Needs, Target, Written, is_default, named_table, refuse_volatile, replaced, select_of, skeleton, target_query, typed,
 };
@@ -158,16 +158,8 @@ async fn check_rights(modification: &Modification, update: &Update, alias: &Iden
 /// The rows that the statement takes from other tables, if it does.
 fn joined(modification: &Modification, update: &Update, alias: &Ident) -> Result<Option<Joined>> {
     let Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) = &update.from else { return Ok(None) };
-    let Some((first, others)) = from.split_first() else { return Ok(None) };
-    let mut source = first.clone();
-    for other in others {
-        let relation = match other.joins.is_empty() {
-            true => other.relation.clone(),
-            false => TableFactor::NestedJoin { table_with_joins: Box::new(other.clone()), alias: None },
-        };
-        source.joins.push(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
-    }
-    let on = update.selection.clone().unwrap_or_else(|| Expr::Value(ast::Value::Boolean(true).into()));
+    let Some(source) = source_of(from) else { return Ok(None) };
+    let on = update.selection.clone().unwrap_or_else(|| truth(true));
     let action = Action::Update(assignments(modification, &update.assignments)?);
     let clauses = vec![Clause { is_matched: true, condition: None, action }];
     Ok(Some(Joined { alias: alias.clone(), source, on, clauses, inserts: vec![], operation: Operation::Update, returning: update.returning.clone() }))
