@@ -1,13 +1,16 @@
 //! What the server is told: one struct per component, read once from flags, variables and a file, then handed down.
 
+mod auth;
 mod catalog;
 mod engine;
 mod flight;
 mod listen;
 mod postgres;
 mod sample;
+mod tls;
 mod web;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Command};
@@ -21,10 +24,14 @@ pub use postgres::PostgresConfig;
 pub use sample::SampleConfig;
 pub use web::WebConfig;
 
+use crate::auth::AuthSettings;
+use auth::AuthOptions;
 use engine::EngineOptions;
 use flight::FlightOptions;
 use listen::ListenAddress;
 use postgres::PostgresOptions;
+use process::tls::TlsFiles;
+use tls::TlsOptions;
 use web::WebOptions;
 
 /// Everything `arbalest serve` is configured by. What is `None` is disabled.
@@ -39,6 +46,8 @@ pub struct ServerConfig {
     pub catalog: Option<CatalogUrl>,
     /// Where new tables are kept: a directory or a URL; `None` is below `data_dir`.
     pub warehouse: Option<String>,
+    pub auth: AuthSettings,
+    pub tls: Option<TlsFiles>,
     pub postgres: Option<PostgresConfig>,
     pub flight: Option<FlightConfig>,
     pub web: Option<WebConfig>,
@@ -51,7 +60,7 @@ impl ServerConfig {
         let command = Command::new("arbalest").version(build_info::VERSION).about("A SQL server for data lakes");
         let serve = Command::new("serve").about("Serve tables to PostgreSQL and Arrow Flight SQL clients");
         let options: ServeOptions = config::load(command, Some(serve), sources)?;
-        Ok(options.into_config())
+        options.into_config()
     }
 }
 
@@ -83,6 +92,12 @@ struct ServeOptions {
     listen: ListenAddress,
 
     #[command(flatten)]
+    auth: AuthOptions,
+
+    #[command(flatten)]
+    tls: TlsOptions,
+
+    #[command(flatten)]
     postgres: PostgresOptions,
 
     #[command(flatten)]
@@ -103,21 +118,42 @@ struct ServeOptions {
 }
 
 impl ServeOptions {
-    fn into_config(self) -> ServerConfig {
+    fn into_config(self) -> Result<ServerConfig, Error> {
         let ListenAddress(listen) = self.listen;
-        ServerConfig {
+        let (auth, tls) = (self.auth.into_settings(), self.tls.into_files());
+        let (postgres, flight) = (self.postgres.into_config(listen), self.flight.into_config(listen));
+        if !listen.is_loopback() {
+            check_open(listen, &auth, tls.is_some(), flight.is_some())?;
+        }
+        Ok(ServerConfig {
             locations: self.locations,
             sample: self.sample,
-            postgres: self.postgres.into_config(listen),
-            flight: self.flight.into_config(listen),
+            auth,
+            tls,
+            postgres,
+            flight,
             web: self.web.into_config(listen),
             engine: self.engine.into_settings(&self.data_dir, self.catalog.is_some()),
             data_dir: self.data_dir,
             catalog: self.catalog,
             warehouse: self.warehouse,
             process: self.process,
-        }
+        })
     }
+}
+
+/// Fails if an address that others can reach would be open to them.
+fn check_open(listen: IpAddr, auth: &AuthSettings, is_encrypted: bool, has_flight: bool) -> Result<(), Error> {
+    let reason = match (auth.is_configured(), auth.host_rules.is_some() || is_encrypted, has_flight) {
+        (false, ..) => {
+            "clients are not authenticated, so anyone who reaches it could read everything; give --host-rules, --password-file or \
+             --authentication scram-sha-256"
+        }
+        (true, false, _) => "what clients send could be read by others; give --tls-cert and --tls-key, or --host-rules that say otherwise",
+        (true, true, true) => "Flight SQL is served on loopback addresses only in this version; give --flight-port off",
+        (true, true, false) => return Ok(()),
+    };
+    Err(Error::InvalidValue { value: listen.to_string(), place: "--listen".into(), reason: reason.into() })
 }
 
 /// A port nobody answers is worse than a refusal.

@@ -27,6 +27,10 @@ pub enum Error {
     Warehouse { place: String, reason: String },
     #[error("{place}: {reason}; choose another with --export-dir")]
     ExportDir { place: String, reason: String },
+    #[error("TLS cannot be served: {0}")]
+    Tls(String),
+    #[error("clients cannot be authenticated: {0}")]
+    Authentication(String),
     #[error("{0}; choose another with --secret-key")]
     SecretKey(String),
     #[error("{0}")]

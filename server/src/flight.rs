@@ -39,6 +39,7 @@ use process::shutdown::Shutdown;
 use process::task::Tasks;
 use tokio::net::TcpListener;
 
+use crate::auth::Authenticator;
 use crate::config::FlightConfig;
 use gate::Gate;
 use prepared::PreparedStatements;
@@ -75,9 +76,10 @@ pub struct Flight {
 }
 
 impl Flight {
-    pub fn new(config: FlightConfig, sessions: Arc<sql::Sessions>) -> Self {
+    pub fn new(config: FlightConfig, sessions: Arc<sql::Sessions>, authenticator: Arc<Authenticator>) -> Self {
         let service = Service {
             signer: Signer::new(),
+            authenticator,
             sessions: FlightSessions::new(sessions, SESSIONS_MAX, IDLE_MAX),
             prepared: PreparedStatements::default(),
             queries: Arc::new(Queries::new(TICKET_TTL)),

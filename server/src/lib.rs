@@ -1,6 +1,7 @@
 //! The process clients connect to: [`Server::build`] binds and opens, [`Server::run`] serves and drains.
 
 mod addresses;
+pub mod auth;
 pub mod config;
 mod embedded;
 mod error;
@@ -17,9 +18,11 @@ use std::sync::Arc;
 
 use process::data_dir::{DataDir, ScratchDir};
 use process::readiness::Readiness;
+use process::reload::Reloaded;
 use process::resident;
 use process::runtime::{self, Failure};
 use process::shutdown::Shutdown;
+use process::tls::Tls;
 use sql::Sessions;
 use tracing::info;
 
@@ -28,6 +31,7 @@ pub use config::ServerConfig;
 pub use error::Error;
 
 use addresses::Listeners;
+use auth::Authenticator;
 use config::{FlightConfig, PostgresConfig};
 use embedded::{Embedded, RunningEmbedded};
 use engine::{Cluster, ObjectStores, RemoteCluster};
@@ -58,6 +62,8 @@ pub struct Server {
     postgres: Option<PostgresConfig>,
     flight: Option<FlightConfig>,
     sessions: Arc<Sessions>,
+    authenticator: Arc<Authenticator>,
+    tls: Option<Arc<Reloaded<Tls>>>,
     /// `None` with a cluster of other processes.
     embedded: Option<RunningEmbedded>,
     readiness: Readiness,
@@ -71,6 +77,7 @@ impl Server {
     /// Does all that can fail before serving: locks the data directory, binds the ports, generates the sample, opens
     /// the tables. The web port answers from here on, so that probes can tell a slow start from a hung one.
     pub async fn build(config: ServerConfig) -> Result<Self, Error> {
+        let tls = config.tls.clone().map(|files| process::tls::load(files, postgres::PROTOCOL)).transpose().map_err(Error::Tls)?.map(Arc::new);
         let metrics = process::metrics::install().map_err(|error| Error::Metrics(error.to_string()))?;
         let (mut listeners, addresses) = addresses::bind(&config).await?;
         let data_dir = DataDir::open(&config.data_dir).map_err(Error::DataDir)?;
@@ -104,6 +111,7 @@ impl Server {
         let spill = scratch_dir.path();
         let sessions =
             tables::open(&locations, &config.engine, local_bytes, spill, cluster, object_stores, store, warehouse, data_dir.path()).await?;
+        let authenticator = Authenticator::new(&config.auth, Arc::clone(&sessions)).map_err(Error::Authentication)?;
         let embedded = match embedded {
             Some(embedded) => {
                 metrics.add_source("scheduler", scheduler::metrics::render);
@@ -118,6 +126,8 @@ impl Server {
             postgres: config.postgres,
             flight: config.flight,
             sessions,
+            authenticator: Arc::new(authenticator),
+            tls,
             embedded,
             readiness,
             web,
@@ -137,11 +147,11 @@ impl Server {
         self.readiness.end_with(&shutdown);
         let mut front_ends = FrontEnds::default();
         if let Some((listener, config)) = self.listeners.postgres.zip(self.postgres) {
-            let postgres = Postgres::new(config, Arc::clone(&self.sessions));
+            let postgres = Postgres::new(config, Arc::clone(&self.sessions), Arc::clone(&self.authenticator), self.tls);
             front_ends.start("postgres", postgres.serve(listener, shutdown.clone()));
         }
         if let Some((listener, config)) = self.listeners.flight.zip(self.flight) {
-            let flight = Flight::new(config, Arc::clone(&self.sessions));
+            let flight = Flight::new(config, Arc::clone(&self.sessions), Arc::clone(&self.authenticator));
             front_ends.start("flight", flight.serve(listener, shutdown.clone()));
         }
         let drained = front_ends.until_drained(&shutdown);

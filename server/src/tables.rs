@@ -18,7 +18,7 @@ use crate::config::{CatalogUrl, EngineSettings};
 use crate::error::Error;
 
 /// The database that clients see.
-const DATABASE: &str = "arbalest";
+pub(crate) const DATABASE: &str = "arbalest";
 /// Under the scratch directory: where queries of this process spill.
 const SPILL_DIR: &str = "local";
 
@@ -111,7 +111,9 @@ pub(crate) async fn open(
     let config = SqlConfig { version: process::build_info::VERSION.into(), warehouse, locations: rules, sealing_key };
     let sessions = Sessions::new(config, Arc::clone(&engine), Arc::clone(&catalog));
     // With the secrets of the catalog, which the sessions know.
-    catalog.finish_journals(engine.tables(), Duration::ZERO).await.map_err(Error::Tables)?;
+    if let Err(error) = catalog.finish_journals(engine.tables(), Duration::ZERO).await {
+        warn!(%error, "the journals of transactions cannot be read yet");
+    }
     tokio::spawn(finish_journals(Arc::downgrade(&catalog), Arc::downgrade(&engine)));
     Ok(sessions)
 }

@@ -5,6 +5,7 @@ pub mod functions;
 pub mod grants;
 pub mod information_schema;
 pub mod joint_commit;
+mod key;
 pub mod location;
 pub mod object;
 pub mod pg_catalog;
@@ -20,14 +21,17 @@ pub mod store;
 mod table;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
 
 pub(crate) use external_table::DELTA;
 pub use external_table::ExternalTableDefinition;
+pub use key::{KeyDefinition, KeyRole, Reference};
 pub use schema::Schema;
 pub use snapshot::CatalogSnapshot;
 pub use table::{OnCommit, Table, TableDefinition, TableKind};
@@ -52,6 +56,8 @@ pub struct Catalog {
     refreshing: tokio::sync::Mutex<()>,
     /// Held while a transaction changes more than one thing.
     joint_commits: tokio::sync::Mutex<()>,
+    /// Journals that could not be ended, and when that was tried last.
+    stuck_journals: Mutex<HashMap<Uuid, Instant>>,
     /// Told of each new snapshot.
     observer: OnceLock<Observer>,
 }
@@ -92,7 +98,7 @@ impl Catalog {
             });
         }
         let snapshot = CatalogSnapshot::new(database, served).with(stored.objects, stored.version);
-        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default(), joint_commits: tokio::sync::Mutex::default(), observer: OnceLock::new() })
+        Ok(Self { store, snapshot: RwLock::new(Arc::new(snapshot)), refreshing: tokio::sync::Mutex::default(), joint_commits: tokio::sync::Mutex::default(), stuck_journals: Mutex::default(), observer: OnceLock::new() })
     }
 
     /// Calls `observer` with the catalog as it is, and whenever it has changed. The first one stays.
@@ -104,6 +110,12 @@ impl Catalog {
     /// What was last read.
     pub fn snapshot(&self) -> Arc<CatalogSnapshot> {
         Arc::clone(&self.snapshot.read())
+    }
+
+    /// The same, and what something else is at a moment at which this is what was last read.
+    pub fn snapshot_at<T>(&self, other: impl FnOnce() -> T) -> (Arc<CatalogSnapshot>, T) {
+        let snapshot = self.snapshot.read();
+        (Arc::clone(&snapshot), other())
     }
 
     /// An oid that nothing has or had.
@@ -129,10 +141,11 @@ impl Catalog {
     /// Reads what other servers have changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let refreshing = self.refreshing.lock().await;
-        self.refresh_within(&refreshing).await
+        self.refresh_within(&refreshing, || {}).await
     }
 
-    async fn refresh_within(&self, _one_at_a_time: &tokio::sync::MutexGuard<'_, ()>) -> Result<(), StoreError> {
+    /// `publish` makes known what is to be seen with the new snapshot, at the same moment.
+    async fn refresh_within(&self, _one_at_a_time: &tokio::sync::MutexGuard<'_, ()>, publish: impl FnOnce()) -> Result<(), StoreError> {
         let known = self.snapshot();
         let changed = self.store.changed_since(known.stored_version()).await?;
         if !changed.objects.is_empty() {
@@ -140,7 +153,9 @@ impl Catalog {
             if let Some(observer) = self.observer.get() {
                 observer(&snapshot);
             }
-            *self.snapshot.write() = snapshot;
+            let mut current = self.snapshot.write();
+            *current = snapshot;
+            publish();
         }
         Ok(())
     }

@@ -173,6 +173,10 @@ pub enum Error {
     #[error("{what} is not supported")]
     Unsupported { what: String, hint: Option<String> },
 
+    /// The columns of a prepared query are others than they were.
+    #[error("cached plan must not change result type")]
+    StalePlan,
+
     #[error("canceling statement due to user request")]
     QueryCanceled,
 
@@ -236,6 +240,7 @@ impl Error {
             Self::SystemSchema { .. } => SqlState::INSUFFICIENT_PRIVILEGE,
             Self::DuplicateRelation { .. } => SqlState::DUPLICATE_TABLE,
             Self::WrongRelation { .. } => SqlState::WRONG_OBJECT_TYPE,
+            Self::UndefinedRelation { kind: "index", .. } => SqlState::UNDEFINED_OBJECT,
             Self::UndefinedRelation { .. } => SqlState::UNDEFINED_TABLE,
             Self::UndefinedParameter { .. } => SqlState::UNDEFINED_PARAMETER,
             Self::TooManyColumnNames => SqlState::SYNTAX_ERROR,
@@ -260,11 +265,16 @@ impl Error {
             Self::OutdatedTable { .. } => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
             Self::UnstorableType { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::CatalogStore(_) => SqlState::IO_ERROR,
-            Self::Unsupported { .. } => SqlState::FEATURE_NOT_SUPPORTED,
+            Self::Unsupported { .. } | Self::StalePlan => SqlState::FEATURE_NOT_SUPPORTED,
             Self::QueryCanceled | Self::StatementTimeout => SqlState::QUERY_CANCELED,
             Self::Classified { sql_state, .. } => *sql_state,
             Self::Location { .. } => SqlState::UNDEFINED_FILE,
         }
+    }
+
+    /// Whether what the statement was to do may be done all the same.
+    pub(crate) fn may_be_made(&self) -> bool {
+        matches!(self, Self::CatalogStore(_)) || self.sql_state() == SqlState::STATEMENT_COMPLETION_UNKNOWN
     }
 
     /// More facts, for people.

@@ -20,7 +20,7 @@ mod statement;
 pub use datafusion::common::ScalarValue;
 pub use error::{Error, Result};
 pub use parser::{Dialect, Statement};
-pub use response::{CopyFormat, CopyOptions, Notice, Response, Rows, Severity};
+pub use response::{CopyFormat, CopyIn, CopyOptions, Notice, Response, Rows, Severity};
 pub use session::prepared::{ColumnOrigin, PreparedStatement};
 pub use session::{Session, SessionId, TransactionStatus};
 pub use sessions::{CancelKey, SessionOptions, Sessions, SqlConfig};

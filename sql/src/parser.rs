@@ -1,5 +1,6 @@
 //! Text → statements. Nothing is planned or run here.
 
+pub(crate) mod copy_stdin;
 pub mod dialect;
 pub(crate) mod grant;
 pub(crate) mod merge_actions;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 pub use dialect::Dialect;
 
 use crate::error::{Error, Result};
 use crate::sql_state::SqlState;
+use copy_stdin::rewrite_copy_from_stdin;
 use grant::GrantStatement;
 use merge_actions::rewrite_merge_actions;
 use placeholders::number_placeholders;
@@ -99,7 +101,14 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
     let fail = |error| crate::error::parser_error(&error, sql);
     let parser = Parser::new(&grammar).with_recursion_limit(RECURSION_LIMIT);
     let tokens = Tokenizer::new(&grammar, sql).tokenize_with_location().map_err(|error| fail(error.into()))?;
-    let tokens = rewrite_table_clauses(rewrite_merge_actions(tokens)).map_err(|format| other_format(&format, sql))?;
+    // Texts in dollar quotes are texts as any, also where the library expects them between apostrophes.
+    let tokens = tokens.into_iter().map(|TokenWithSpan { token, span }| match token {
+        Token::DollarQuotedString(text) => TokenWithSpan { token: Token::SingleQuotedString(text.value), span },
+        token => TokenWithSpan { token, span },
+    });
+    let tokens = rewrite_table_clauses(rewrite_copy_from_stdin(rewrite_merge_actions(tokens.collect()))).map_err(|format| other_format(&format, sql))?;
+    let significant: Vec<&Token> = tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    let has_minus_of_minus = significant.windows(2).any(|pair| pair == [&Token::Minus, &Token::Minus]);
     let mut parser = match dialect {
         Dialect::Postgres => parser.with_tokens_with_locations(tokens),
         Dialect::Generic => parser.with_tokens_with_locations(number_placeholders(tokens).map_err(|mixed| Error::Syntax {
@@ -108,7 +117,10 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
             position: position_of(sql, mixed.location.line, mixed.location.column),
         })?),
     };
-    let statements = parse_statements(&mut parser).map_err(fail)?;
+    let mut statements = parse_statements(&mut parser).map_err(fail)?;
+    if has_minus_of_minus {
+        statements.iter_mut().for_each(nest_signs);
+    }
     if statements.is_empty() {
         return Ok(vec![Statement { ast: None, with: None, grant: None, span: 0..text.len(), text }]);
     }
@@ -143,6 +155,20 @@ fn other_format(format: &OtherFormat, sql: &str) -> Error {
 enum Parsed {
     Library(Box<ast::Statement>),
     Grant(GrantStatement),
+}
+
+/// Puts `- -1` into parentheses: written again without, it would begin a comment.
+fn nest_signs(parsed: &mut Parsed) {
+    let Parsed::Library(statement) = parsed else { return };
+    let std::ops::ControlFlow::Continue(()) = ast::visit_expressions_mut(statement.as_mut(), |expr| {
+        if let ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr: inner } = expr
+            && matches!(**inner, ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, .. })
+        {
+            let sign = std::mem::replace(inner.as_mut(), ast::Expr::value(ast::Value::Null));
+            **inner = ast::Expr::Nested(Box::new(sign));
+        }
+        std::ops::ControlFlow::<std::convert::Infallible>::Continue(())
+    });
 }
 
 /// As the library's function of this name.

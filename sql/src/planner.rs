@@ -13,6 +13,7 @@ mod context;
 mod decorrelate;
 mod depth;
 pub(crate) mod in_place;
+mod integer_literals;
 mod interval_literals;
 mod like_escape;
 mod literals;
@@ -204,7 +205,11 @@ fn rewrite(
     column_names::distinguish_columns(&mut query, &|name| state.aggregate_functions().contains_key(name));
     literals::rewrite_casts(&mut query)?;
     let uses = match session.dialect() {
-        Dialect::Postgres => rewrite_catalog_statement(&mut query, &snapshot.database)?,
+        Dialect::Postgres => {
+            let uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
+            integer_literals::rewrite_integers(&mut query);
+            uses
+        }
         Dialect::Generic => Uses::default(),
     };
     Ok((query, in_place, uses))

@@ -7,7 +7,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::Stream;
 use futures::stream::BoxStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use crate::session::running::RunningStatement;
 use crate::{Error, SqlState};
 
 /// The outcome of one statement. Dropping it before its rows are read cancels the statement, everywhere.
@@ -16,11 +19,98 @@ pub enum Response {
     Rows(Rows),
     /// `COPY … TO STDOUT`: a result set to be sent in the format asked for.
     CopyOut { rows: Rows, options: CopyOptions },
+    /// `COPY … FROM STDIN`: rows are to be given to it.
+    CopyIn(CopyIn),
     /// A statement without a result set, done: its command tag in PostgreSQL's spelling, without the count
     /// (`SET`, `BEGIN`, `INSERT 0`), and the rows affected where the tag has a count.
     Command { tag: String, rows: Option<u64> },
     /// The text held no statement.
     Empty,
+}
+
+/// Rows on their way into a table. Dropping it before [`CopyIn::finish`] leaves the table as it was.
+pub struct CopyIn {
+    table: String,
+    schema: SchemaRef,
+    options: CopyOptions,
+    rows: Option<mpsc::Sender<RecordBatch>>,
+    written: JoinHandle<Result<u64, Error>>,
+    run: Option<RunningStatement>,
+}
+
+impl CopyIn {
+    pub(crate) fn new(
+        table: String,
+        schema: SchemaRef,
+        options: CopyOptions,
+        rows: mpsc::Sender<RecordBatch>,
+        written: JoinHandle<Result<u64, Error>>,
+    ) -> Self {
+        Self { table, schema, options, rows: Some(rows), written, run: None }
+    }
+
+    /// From now on it ends when `run` is cancelled or late.
+    pub(crate) fn run_in(&mut self, run: RunningStatement) {
+        self.run = Some(run);
+    }
+
+    /// The table's name, for errors.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// What each batch must have.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub fn options(&self) -> &CopyOptions {
+        &self.options
+    }
+
+    /// Gives it rows; waits while those before are written. After an error nothing is left to do.
+    pub async fn write(&mut self, batch: RecordBatch) -> Result<(), Error> {
+        let Self { rows, written, run, .. } = self;
+        let give = async {
+            match rows {
+                Some(rows) if rows.send(batch).await.is_ok() => Ok(()),
+                // Whoever takes them has failed.
+                _ => match outcome(written).await {
+                    Ok(_) => Err(Error::internal("a COPY has ended before its rows")),
+                    Err(error) => Err(error),
+                },
+            }
+        };
+        within(run.as_ref(), give).await
+    }
+
+    /// Makes the rows part of the table; gives how many they are.
+    pub async fn finish(mut self) -> Result<u64, Error> {
+        self.rows = None;
+        let (run, written) = (self.run.take(), &mut self.written);
+        let rows = within(run.as_ref(), outcome(written)).await;
+        if let Some(run) = run {
+            run.ended(&rows);
+        }
+        rows
+    }
+}
+
+impl Drop for CopyIn {
+    fn drop(&mut self) {
+        self.written.abort();
+    }
+}
+
+async fn within<T>(run: Option<&RunningStatement>, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match run {
+        Some(run) => run.until_canceled(work).await,
+        None => work.await,
+    }
+}
+
+async fn outcome(written: &mut JoinHandle<Result<u64, Error>>) -> Result<u64, Error> {
+    written.await.unwrap_or_else(|error| Err(Error::internal(format!("a COPY was interrupted: {error}"))))
 }
 
 /// A stream of record batches that all have `schema`. It ends after its first error.
@@ -71,6 +161,10 @@ pub struct CopyOptions {
     pub escape: u8,
     /// CSV columns that are always quoted, by index.
     pub force_quote: Vec<usize>,
+    /// CSV columns in which also a quoted text that is that of NULL is NULL.
+    pub force_null: Vec<usize>,
+    /// CSV columns in which no text is NULL.
+    pub force_not_null: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

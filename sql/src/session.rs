@@ -3,7 +3,7 @@
 mod activity;
 pub mod prepared;
 mod role;
-mod running;
+pub(crate) mod running;
 pub(crate) mod scope;
 pub(crate) mod settings;
 pub(crate) mod system;
@@ -172,8 +172,10 @@ impl Session {
 
     /// What a statement can name that starts now.
     pub fn catalog(&self) -> Arc<CatalogSnapshot> {
-        let latest = self.latest_catalog();
-        self.transaction.lock().catalog(latest)
+        // A block sees its tables as they were when it saw the catalog.
+        let (latest, point) = self.sessions.catalog.snapshot_at(|| self.sessions.engine.tables().now());
+        let latest = self.with_temporary(latest);
+        self.transaction.lock().catalog(latest, point)
     }
 
     /// Reads what other servers have changed, unless the transaction block goes on with what it has seen.
@@ -337,6 +339,28 @@ impl Session {
         self.transaction.lock().fail();
     }
 
+    /// Makes the statements that follow one transaction, until [`Session::end_implicit_block`], a COMMIT or a ROLLBACK; does
+    /// nothing in a block. A BEGIN makes what came before part of its block.
+    pub fn begin_implicit_block(&self) {
+        let settings = self.settings(|settings| settings.clone());
+        self.transaction.lock().begin_implicit(&settings);
+    }
+
+    /// Ends the transaction of statements without BEGIN, if there is one: with what they have done, unless one has failed.
+    pub async fn end_implicit_block(self: &Arc<Self>) -> Result<()> {
+        let (is_implicit, status) = {
+            let transaction = self.transaction.lock();
+            (transaction.is_implicit(), transaction.status())
+        };
+        if !is_implicit {
+            return Ok(());
+        }
+        let end = statement::transaction::finish(self, status == TransactionStatus::InTransaction, "COMMIT");
+        StatementScope::within(Some(Arc::default()), end).await?;
+        self.end_transaction_of_temporary().await;
+        Ok(())
+    }
+
     pub(crate) fn transaction<T>(&self, use_transaction: impl FnOnce(&mut Transaction) -> T) -> T {
         use_transaction(&mut self.transaction.lock())
     }
@@ -398,7 +422,7 @@ impl Session {
         StatementScope::set_committing(true);
         let done = tokio::spawn(work).await;
         StatementScope::set_committing(false);
-        done.unwrap_or_else(|error| Err(engine::Error::Panicked { message: error.to_string() }.into()))
+        done.unwrap_or_else(|error| Err(engine::CommitError::Unfinished { reason: error.to_string() }.into()))
     }
 
     /// The same for what a client that goes away may interrupt: then nothing of it is done.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use dashmap::DashMap;
 use engine::{Engine, MadeSecret};
 use parking_lot::Mutex;
@@ -15,7 +16,7 @@ use crate::catalog::sealing::SealingKey;
 use crate::catalog::{Catalog, CatalogSnapshot};
 use crate::error::{Error, Result};
 use crate::parser::Dialect;
-use crate::privileges::{Rights, is_superuser, secured_database};
+use crate::privileges::{Rights, is_superuser, memberships, secured_database};
 use crate::session::{Session, SessionId, now_micros};
 use crate::sql_state::SqlState;
 use crate::statement;
@@ -88,6 +89,24 @@ impl Sessions {
         self.sessions.insert(id, Arc::clone(&session));
         crate::metrics::session_opened();
         Ok(session)
+    }
+
+    /// Whether a user is a role, or a member of it.
+    pub fn is_member(&self, user: &str, role: &str) -> bool {
+        memberships(&self.catalog.snapshot(), user, false).contains(role)
+    }
+
+    pub fn is_superuser(&self, user: &str) -> bool {
+        is_superuser(&self.catalog.snapshot(), user)
+    }
+
+    /// The SCRAM verifier of a user's password, in PostgreSQL's form, unless the password is good no longer.
+    pub fn password_verifier(&self, user: &str) -> Option<String> {
+        let snapshot = self.catalog.snapshot();
+        let (_, role) = snapshot.role(user)?;
+        let until = role.valid_until.as_deref().and_then(|until| DateTime::parse_from_rfc3339(until).ok());
+        let is_good = until.is_none_or(|until| until > Utc::now());
+        role.verifier.clone().filter(|_| is_good)
     }
 
     /// `options` with the settings of the role that connects, if it may.

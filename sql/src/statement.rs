@@ -6,9 +6,11 @@ mod alter_table;
 mod call;
 mod comment;
 mod copy_from;
+mod copy_in;
 mod copy_to;
 mod copy_to_file;
 mod create_external_table;
+mod create_index;
 mod create_materialized_view;
 mod create_role;
 mod create_schema;
@@ -31,6 +33,7 @@ mod grant;
 mod grant_role;
 mod insert;
 mod joined;
+mod keys;
 mod merge;
 mod modify;
 mod names;
@@ -45,7 +48,7 @@ mod set;
 mod show;
 mod show_objects;
 mod storage_parameters;
-mod transaction;
+pub(crate) mod transaction;
 mod truncate;
 mod update;
 mod use_schema;
@@ -186,6 +189,12 @@ pub(crate) async fn execute(
         S::Drop { object_type: ast::ObjectType::Table, if_exists, names, cascade, .. } => {
             drop_table::drop_table(session, names, *if_exists, *cascade).await
         }
+        S::CreateIndex(create) => create_index::create_index(session, create).await,
+        S::Drop { object_type: ast::ObjectType::Index, if_exists, names, .. } => create_index::drop_index(session, names, *if_exists).await,
+        S::AlterIndex { name, operation: ast::AlterIndexOperation::RenameIndex { index_name } } => {
+            let new_name = index_name.0.last().and_then(|part| part.as_ident()).map(names::folded);
+            create_index::rename_index(session, name, &new_name.unwrap_or_else(|| index_name.to_string())).await
+        }
         S::CreateTable(create) if create.external => {
             create_external_table::create_external_table(session, prepared.statement(), create).await
         }
@@ -245,6 +254,7 @@ pub(crate) fn changes_catalog(statement: &Statement) -> bool {
         None => statement.grant.is_some(),
         Some(S::CreateView(create)) => !create.materialized,
         Some(S::Commit { .. } | S::CreateSchema { .. } | S::AlterSchema(_) | S::Drop { .. } | S::Comment { .. }) => true,
+        Some(S::CreateIndex(_) | S::AlterIndex { .. }) => true,
         Some(S::CreateRole(_) | S::AlterRole { .. } | S::CreateSecret { .. } | S::DropSecret { .. }) => true,
         Some(_) => false,
     }
@@ -264,6 +274,8 @@ fn writes(statement: &ast::Statement) -> Option<&'static str> {
         S::CreateTable(_) => "CREATE TABLE",
         S::CreateView(create) if create.materialized => "CREATE MATERIALIZED VIEW",
         S::CreateView(_) => "CREATE VIEW",
+        S::CreateIndex(_) => "CREATE INDEX",
+        S::AlterIndex { .. } => "ALTER INDEX",
         S::CreateSchema { .. } => "CREATE SCHEMA",
         S::CreateSecret { .. } => "CREATE SECRET",
         S::DropSecret { .. } => "DROP SECRET",

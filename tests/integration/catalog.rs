@@ -31,9 +31,10 @@ async fn what_was_acknowledged_outlives_a_killed_server() {
         assert!(round == 0 || schemas(&client).await == expected, "{expected:?}");
         let definitions = format!(
             "CREATE SCHEMA kept{round}; COMMENT ON SCHEMA kept{round} IS 'of round {round}';
-             CREATE SCHEMA dropped; DROP SCHEMA dropped; BEGIN; CREATE SCHEMA forgotten"
+             CREATE SCHEMA dropped; DROP SCHEMA dropped"
         );
         client.batch_execute(&definitions).await.unwrap();
+        client.batch_execute("BEGIN; CREATE SCHEMA forgotten").await.unwrap();
         client.batch_execute("ROLLBACK").await.unwrap();
         client.batch_execute("BEGIN; CREATE SCHEMA never_committed").await.unwrap();
         expected = schemas(&connect(server.postgres()).await).await;
@@ -92,7 +93,8 @@ async fn of_two_transactions_that_change_the_same_one_fails() {
 async fn a_view_is_not_made_of_a_table_that_is_dropped_meanwhile() {
     let server = Server::start::<&str>(&[]);
     let (one, other) = (connect(server.postgres()).await, connect(server.postgres()).await);
-    one.batch_execute("CREATE TABLE t (a int); BEGIN; CREATE VIEW v AS SELECT a FROM t").await.unwrap();
+    one.batch_execute("CREATE TABLE t (a int)").await.unwrap();
+    one.batch_execute("BEGIN; CREATE VIEW v AS SELECT a FROM t").await.unwrap();
     other.batch_execute("DROP TABLE t").await.unwrap();
     let error = one.batch_execute("COMMIT").await.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error}");

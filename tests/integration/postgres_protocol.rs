@@ -332,7 +332,7 @@ fn a_portal_is_read_in_slices() {
     check(&[execute("a", 0), sync()], &["E ERROR 34000", "Z I"]);
     check(
         &[parse("", "set application_name = 'x'"), bind("", "", &[]), execute("", 0), execute("", 0), sync()],
-        &["1", "2", "C SET", "E ERROR 55000", "S application_name=x", "Z I"],
+        &["1", "2", "C SET", "E ERROR 55000", "Z I"],
     );
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::partition;
 use datafusion::arrow::datatypes::{Fields, Schema, SchemaRef};
-use datafusion::common::{ScalarValue, exec_err};
+use datafusion::common::{ScalarValue, exec_err, not_impl_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -174,7 +174,7 @@ fn logged(value: &ScalarValue) -> Result<Option<String>> {
     Ok(Some(match value {
         ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) if text.is_empty() => {
             // It would be read as NULL.
-            return exec_err!("an empty text cannot be the value of a partition");
+            return not_impl_err!("an empty text as the value of a partition");
         }
         ScalarValue::Date32(Some(days)) => {
             let date = NaiveDate::default().checked_add_signed(chrono::Duration::days(i64::from(*days)));

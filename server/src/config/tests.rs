@@ -61,8 +61,8 @@ fn what_is_refused_and_why() {
         assert_eq!(error, format!("invalid value {value:?} for {name}: {expected}"));
     };
     check("--hive-port=10000", "the Spark Thrift front end is not part of this version; leave it out, or off");
-    let listen = "only a loopback address can be served: clients are not authenticated, so anyone who reaches another \
-                  address could read everything";
+    let listen = "clients are not authenticated, so anyone who reaches it could read everything; give --host-rules, --password-file or \
+                  --authentication scram-sha-256";
     check("--listen=0.0.0.0", listen);
     check("--listen=::", listen);
     check("--listen=192.168.1.1", listen);

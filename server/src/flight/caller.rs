@@ -27,6 +27,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) user: String,
+    /// What it shows to be that user.
+    pub(super) password: Option<String>,
+    /// It has shown it before.
+    pub(super) has_token: bool,
     /// What its state between calls is found by. `None`: it has shown neither cookie nor token, so it has no state.
     pub(super) session_key: Option<SessionKey>,
     pub(super) user_agent: String,
@@ -34,16 +38,20 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Identifies the caller. Nobody needs a password here yet: credentials say who somebody is, and those that say
-    /// nothing (`Bearer None`, a token of another process) are ignored. What is contradictory is refused.
+    /// Identifies the caller. Whether it must show who it is, and does, is for [`Service::check`](super::service::Service::check):
+    /// credentials that say nothing (`Bearer None`, a token of another process) are ignored. What is contradictory is refused.
     pub(super) fn identify(signer: &Signer, headers: &HeaderMap, address: Option<SocketAddr>) -> Result<Self, Status> {
         let mut user = None;
+        let mut shown_password = None;
         let mut token_key = None;
         // ADBC sends the token twice after a handshake; equal values are one.
         for value in headers.get_all(AUTHORIZATION) {
             let Ok(value) = value.to_str() else { continue };
             let named = match Credentials::parse(value) {
-                Some(Credentials::Basic { user, .. }) => user,
+                Some(Credentials::Basic { user, password }) => {
+                    shown_password = Some(password);
+                    user
+                }
                 Some(Credentials::Bearer(token)) => match signer.verify(Purpose::Token, token) {
                     Some(key) => {
                         let user = key.user.clone();
@@ -76,7 +84,8 @@ impl Caller {
             return Err(Status::permission_denied("the session cookie belongs to another user"));
         }
         let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Self { user, session_key: cookie_key.or(token_key), user_agent, address })
+        let has_token = token_key.as_ref().is_some_and(|key| key.user == user);
+        Ok(Self { user, password: shown_password, has_token, session_key: cookie_key.or(token_key), user_agent, address })
     }
 
     /// ADBC's drivers take the Null type for a parameter of unknown type; others want a type they can send.

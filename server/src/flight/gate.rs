@@ -71,7 +71,13 @@ impl Gate {
             return Err(Status::unavailable("the server is shutting down (SQLSTATE 57P01)"));
         }
         let address = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-        Caller::identify(&self.service.signer, request.headers(), address)
+        let caller = Caller::identify(&self.service.signer, request.headers(), address)?;
+        // What a handshake's message says is checked when it has come.
+        let may_come_later = request.uri().path().ends_with(HANDSHAKE) && caller.password.is_none();
+        if !may_come_later {
+            self.service.check(&caller)?;
+        }
+        Ok(caller)
     }
 
     async fn route(&mut self, method: &str, request: http::Request<Body>) -> http::Response<Body> {

@@ -10,20 +10,27 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::{Caller, Credentials};
 use super::error;
-use super::signer::{Purpose, Signer};
+use super::service::Service;
+use super::signer::Purpose;
 
 pub(super) async fn handshake(
-    signer: &Signer,
+    service: &Service,
     caller: &Caller,
     request: Request<Streaming<HandshakeRequest>>,
 ) -> Result<Response<BoxStream<'static, Result<HandshakeResponse, Status>>>, Status> {
+    let signer = &service.signer;
     let authorization = request.metadata().get(AUTHORIZATION.as_str()).and_then(|value| value.to_str().ok());
     let token = match authorization.and_then(Credentials::parse) {
         // ADBC, JDBC and pyarrow put everything in the header and may send no message at all, so none is waited for.
         Some(Credentials::Basic { .. }) => signer.issue(Purpose::Token, &caller.user),
         // JDBC and ODBC check a token they have been given: it is theirs, and goes back as it came.
         Some(Credentials::Bearer(token)) => token.to_owned(),
-        None => signer.issue(Purpose::Token, &payload_user(request.into_inner()).await?.unwrap_or_else(|| caller.user.clone())),
+        None => {
+            let (user, password) = payload_credentials(request.into_inner()).await?.unwrap_or_else(|| (caller.user.clone(), String::new()));
+            let caller = Caller { user, password: Some(password), has_token: false, ..caller.clone() };
+            service.check(&caller)?;
+            signer.issue(Purpose::Token, &caller.user)
+        }
     };
     let header = MetadataValue::try_from(format!("Bearer {token}"))
         .map_err(|_| error::invalid("the bearer token holds characters that a header cannot"))?;
@@ -33,13 +40,13 @@ pub(super) async fn handshake(
     Ok(response)
 }
 
-/// The user of a `BasicAuth` message, the handshake of clients older than the header.
-async fn payload_user(mut messages: Streaming<HandshakeRequest>) -> Result<Option<String>, Status> {
+/// The user and the password of a `BasicAuth` message, the handshake of clients older than the header.
+async fn payload_credentials(mut messages: Streaming<HandshakeRequest>) -> Result<Option<(String, String)>, Status> {
     let Some(request) = messages.message().await? else { return Ok(None) };
     if request.payload.is_empty() {
         return Ok(None);
     }
     let auth = BasicAuth::decode(request.payload)
         .map_err(|_| error::invalid("the payload of a handshake must be a BasicAuth message"))?;
-    Ok(Some(auth.username).filter(|user| !user.is_empty()))
+    Ok(Some((auth.username, auth.password)).filter(|(user, _)| !user.is_empty()))
 }

@@ -1,5 +1,6 @@
 //! The calls of Arrow Flight. Each finds its command and hands it to the file that knows what it means.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use arrow_flight::flight_service_server::FlightService;
@@ -31,14 +32,32 @@ use super::result_stream::{self, Event};
 use super::session::FlightSessions;
 use super::signer::Signer;
 use super::statement;
+use crate::auth::{Applicant, AuthError, Authenticator, Proof};
+use crate::tables::DATABASE;
 
 /// What all calls share.
 pub(super) struct Service {
     pub(super) signer: Signer,
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) sessions: FlightSessions,
     pub(super) prepared: PreparedStatements,
     pub(super) queries: Arc<Queries>,
     pub(super) tasks: Tasks,
+}
+
+impl Service {
+    /// Fails unless a caller has shown that it is who it says, or need not.
+    pub(super) fn check(&self, caller: &Caller) -> Result<(), Status> {
+        let address = caller.address.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0));
+        let applicant = Applicant { user: &caller.user, database: DATABASE, address, is_encrypted: false, certificate: None };
+        let refused = |error: AuthError| Status::unauthenticated(error.to_string());
+        match (self.authenticator.demand(&applicant).map_err(refused)?, &caller.password) {
+            (Proof::Nothing, _) => Ok(()),
+            _ if caller.has_token => Ok(()),
+            (_, Some(password)) => self.authenticator.check_password(&caller.user, password).map_err(refused),
+            (_, None) => Err(refused(AuthError::Password { user: caller.user.clone() })),
+        }
+    }
 }
 
 /// The service as tonic wants it.
@@ -62,7 +81,7 @@ impl FlightService for Calls {
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
         let caller = caller(&request)?;
-        handshake::handshake(&self.0.signer, &caller, request).await
+        handshake::handshake(&self.0, &caller, request).await
     }
 
     async fn list_flights(&self, _request: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {

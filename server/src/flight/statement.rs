@@ -103,7 +103,7 @@ pub(super) async fn run(
             }
             Ok(Some(UNKNOWN))
         }
-        Response::CopyOut { .. } => Err(copy_out()),
+        Response::CopyOut { .. } | Response::CopyIn(_) => Err(copy_out()),
     }
 }
 

@@ -180,6 +180,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(Failure::Ending(ending)) => Err(ending),
             Err(Failure::Statement(error)) => {
                 self.fail(&error);
+                // Rolls back; whatever is wrong with that, the client has its error.
+                if let Err(Failure::Ending(ending)) = self.end_implicit_block().await {
+                    return Err(ending);
+                }
                 // A simple Query, or a function call, is a cycle of its own; the rest waits for its Sync.
                 if matches!(kind, b'Q' | b'F') {
                     self.ready_for_query().await
@@ -220,6 +224,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Message::Flush(_) => Ok(self.flush().await?),
             Message::Sync(_) => {
                 self.skips_until_sync = false;
+                match self.end_implicit_block().await {
+                    Err(Failure::Statement(error)) => self.fail(&error),
+                    ended => ended?,
+                }
                 Ok(self.ready_for_query().await?)
             }
             Message::Terminate(_) => Err(Ending::Terminated.into()),
@@ -227,6 +235,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Message::CopyData(_) | Message::CopyDone(_) | Message::CopyFail(_) => Ok(()),
             _ => Err(Error::protocol_violation("unexpected message").into()),
         }
+    }
+
+    /// Ends the transaction of statements that came together without BEGIN.
+    pub(super) async fn end_implicit_block(&mut self) -> Result<(), Failure> {
+        Ok(self.io.while_connected(self.session.end_implicit_block()).await??)
     }
 
     /// Tells the client of an error, and its session.

@@ -213,6 +213,8 @@ mod tests {
             quote: b'"',
             escape: b'"',
             force_quote: vec![],
+            force_null: vec![],
+            force_not_null: vec![],
         }
     }
 

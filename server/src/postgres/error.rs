@@ -1,14 +1,18 @@
 //! What can go wrong on this protocol, and the one place that turns it, and notices, into messages.
 
+use std::net::IpAddr;
+
 use bytes::BytesMut;
 use pgwire::messages::Message;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 use sql::{Notice, Severity, SqlState};
 
 use super::to_wire::ValueError;
+use crate::auth::AuthError;
 
 /// `character_not_in_repertoire`: bytes that are no UTF-8.
 const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
+const BAD_COPY_FILE_FORMAT: &str = "22P04";
 const TOO_MANY_COLUMNS: &str = "54011";
 const IDLE_SESSION_TIMEOUT: &str = "57P05";
 const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
@@ -42,14 +46,20 @@ pub enum Error {
     #[error("no PostgreSQL user name specified in startup packet")]
     NoUserName,
 
-    #[error("no authentication is configured, so only connections from this machine are accepted")]
-    NotLoopback,
+    #[error(transparent)]
+    Auth(AuthError),
 
     #[error("invalid command-line argument for server process: {argument}")]
     InvalidOption { argument: String },
 
     #[error("sorry, too many clients already")]
     TooManyConnections,
+
+    #[error("remaining connection slots are reserved for non-replication superuser connections")]
+    ReservedConnections,
+
+    #[error("too many connections from {address}")]
+    TooManyOfAddress { address: IpAddr },
 
     #[error("terminating connection due to administrator command")]
     AdminShutdown,
@@ -111,6 +121,16 @@ pub enum Error {
     #[error("value \"{text}\" is out of range for type {pg_type}")]
     OutOfRange { pg_type: &'static str, text: String },
 
+    #[error("{message}")]
+    BadCopyFormat { message: String },
+
+    #[error("COPY from stdin failed: {message}")]
+    CopyFailed { message: String },
+
+    /// Where in what the client has sent.
+    #[error("{error}")]
+    InContext { error: Box<Error>, context: String },
+
     #[error("malformed array literal: \"{text}\"")]
     MalformedArray { text: String },
 
@@ -130,6 +150,18 @@ impl Error {
         Self::ProtocolViolation { message: message.into() }
     }
 
+    pub fn in_context(error: Self, context: String) -> Self {
+        Self::InContext { error: Box::new(error), context }
+    }
+
+    /// Where it happened, for people.
+    pub fn context(&self) -> Option<&str> {
+        match self {
+            Self::InContext { context, .. } => Some(context),
+            _ => None,
+        }
+    }
+
     pub fn is_canceled(&self) -> bool {
         self.code() == SqlState::QUERY_CANCELED.code()
     }
@@ -137,6 +169,9 @@ impl Error {
     /// The five characters of the SQLSTATE.
     pub fn code(&self) -> &'static str {
         let sql_state = match self {
+            Self::InContext { error, .. } => return error.code(),
+            Self::BadCopyFormat { .. } => return BAD_COPY_FILE_FORMAT,
+            Self::CopyFailed { .. } => SqlState::QUERY_CANCELED,
             Self::Sql(error) => error.sql_state(),
             Self::Value(ValueError::NameWithoutObjectId) => SqlState::FEATURE_NOT_SUPPORTED,
             Self::Value(ValueError::InvalidUuid) => SqlState::INVALID_TEXT_REPRESENTATION,
@@ -156,9 +191,10 @@ impl Error {
             Self::UnsupportedProtocol { .. } | Self::Unsupported { .. } | Self::StalePlan => {
                 SqlState::FEATURE_NOT_SUPPORTED
             }
-            Self::NoUserName | Self::NotLoopback => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            Self::Auth(AuthError::Password { .. }) => SqlState::INVALID_PASSWORD,
+            Self::NoUserName | Self::Auth(_) => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             Self::InvalidOption { .. } | Self::SeveralStatements => SqlState::SYNTAX_ERROR,
-            Self::TooManyConnections => SqlState::TOO_MANY_CONNECTIONS,
+            Self::TooManyConnections | Self::ReservedConnections | Self::TooManyOfAddress { .. } => SqlState::TOO_MANY_CONNECTIONS,
             Self::AdminShutdown => SqlState::ADMIN_SHUTDOWN,
             Self::UndefinedStatement { .. } => SqlState::INVALID_SQL_STATEMENT_NAME,
             Self::UndefinedPortal { .. } => SqlState::INVALID_CURSOR_NAME,
@@ -192,7 +228,8 @@ impl Error {
             put_optional(&mut fields, b'H', error.hint());
             put_optional(&mut fields, b'P', error.position().map(|position| position.to_string()));
         }
-        if let Self::StalePlan = self {
+        put_optional(&mut fields, b'W', self.context().map(str::to_owned));
+        if let Self::StalePlan | Self::Sql(sql::Error::StalePlan) = self {
             put_optional(&mut fields, b'R', Some(STALE_PLAN_ROUTINE.to_owned()));
         }
         put_message(&ErrorResponse::new(fields), out);

@@ -182,6 +182,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             PortalState::Finished => return Err(Error::FinishedPortal { name: name.to_owned() }.into()),
         }
+        // What comes before the next Sync is one transaction. One statement alone needs no block, and is run again where in a
+        // block it would conflict.
+        if !self.io.socket.sync_follows() {
+            self.session.begin_implicit_block();
+        }
         let statement = &portal.statement;
         // A client may declare more parameters than the statement has.
         let count = statement.parameter_types().len().min(portal.parameters.len());
@@ -200,6 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.send_rows(portal, Box::new(RowStream::new(rows, form, deadline)), rows_max).await
             }
             Response::CopyOut { rows, options } => self.copy_out(rows, options, deadline).await,
+            Response::CopyIn(copy) => {
+                let rows = self.copy_in(copy).await?;
+                self.command_done("COPY".into(), Some(rows));
+                Ok(rows)
+            }
             Response::Command { tag, rows } => {
                 self.command_done(tag, rows);
                 Ok(0)

@@ -91,11 +91,70 @@ pub fn take_frame(input: &mut BytesMut) -> Result<Option<Frame>, Error> {
     Ok(Some(Frame { kind, body }))
 }
 
+/// What a client sends to show who it is.
+#[derive(Debug)]
+pub struct PasswordMessage(Body);
+
+impl PasswordMessage {
+    /// A password in clear text.
+    pub fn text(mut self) -> Result<String, Error> {
+        self.0.string()
+    }
+
+    /// The first message of a SASL exchange: the mechanism, and what it begins with.
+    pub fn initial_response(mut self) -> Result<(String, Bytes), Error> {
+        let mechanism = self.0.string()?;
+        let length = self.0.i32()?;
+        match usize::try_from(length) {
+            Ok(length) if length == self.0.0.len() => Ok((mechanism, self.0.0)),
+            _ => Err(Error::protocol_violation("invalid length of a SASL message")),
+        }
+    }
+
+    /// A later one.
+    pub fn bytes(self) -> Bytes {
+        self.0.0
+    }
+}
+
+/// Takes the next message of an authentication out of `input`, when it is complete.
+pub fn take_password_message(input: &mut BytesMut) -> Result<Option<PasswordMessage>, Error> {
+    let Some(&kind) = input.first() else { return Ok(None) };
+    if kind != b'p' {
+        return Err(Error::protocol_violation(format!("expected a password response, got message type {kind}")));
+    }
+    let Some(length) = length_at(input, 1) else { return Ok(None) };
+    if !(LENGTH_BYTES..=STARTUP_BYTES_MAX).contains(&length) {
+        return Err(Error::InvalidMessageLength);
+    }
+    if input.len() < 1 + length {
+        return Ok(None);
+    }
+    let mut body = input.split_to(1 + length).freeze();
+    body.advance(1 + LENGTH_BYTES);
+    Ok(Some(PasswordMessage(Body(body))))
+}
+
 /// Whether a Terminate is among the complete messages of `input`.
 pub fn holds_terminate(mut input: &[u8]) -> bool {
     while let [kind, rest @ ..] = input {
         if *kind == b'X' {
             return true;
+        }
+        let Some(length) = length_at(rest, 0) else { return false };
+        let Some(next) = rest.get(length.max(LENGTH_BYTES)..) else { return false };
+        input = next;
+    }
+    false
+}
+
+/// Whether a Sync is among the complete messages of `input`, before an Execute or another query.
+pub fn sync_follows(mut input: &[u8]) -> bool {
+    while let [kind, rest @ ..] = input {
+        match kind {
+            b'S' => return true,
+            b'E' | b'Q' | b'F' => return false,
+            _ => {}
         }
         let Some(length) = length_at(rest, 0) else { return false };
         let Some(next) = rest.get(length.max(LENGTH_BYTES)..) else { return false };
@@ -143,6 +202,7 @@ impl Frame {
 }
 
 /// Reads a message front to back; what is missing is an error.
+#[derive(Debug)]
 struct Body(Bytes);
 
 impl Body {

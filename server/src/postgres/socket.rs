@@ -10,7 +10,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::error::Error;
-use super::frontend::{self, Frame, StartupPacket};
+use super::frontend::{self, Frame, PasswordMessage, StartupPacket};
 use super::metrics::Metrics;
 
 /// From this fill level on, rows wait until the client has taken some.
@@ -51,6 +51,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { stream, input: BytesMut::new(), output: BytesMut::new(), metrics }
     }
 
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Whether the client has sent something that was not looked at.
+    pub fn holds_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// Whether Sync comes before anything else is executed, as far as is known.
+    pub fn sync_follows(&self) -> bool {
+        frontend::sync_follows(&self.input)
+    }
+
+    /// What a client sends to show who it is. Cancel safe.
+    pub async fn read_password(&mut self) -> Result<PasswordMessage, ReadError> {
+        loop {
+            if let Some(message) = frontend::take_password_message(&mut self.input).map_err(ReadError::Invalid)? {
+                return Ok(message);
+            }
+            poll_fn(|cx| self.poll_read(cx)).await?;
+        }
+    }
+
     /// The next start-up packet. Cancel safe.
     pub async fn read_startup_packet(&mut self) -> Result<StartupPacket, ReadError> {
         loop {
@@ -77,7 +105,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Sends everything.
     pub async fn flush(&mut self) -> io::Result<()> {
         self.drain_to(0).await?;
-        poll_fn(|cx| Pin::new(&mut self.stream).poll_flush(cx)).await?;
         if self.output.capacity() > IDLE_BUFFER_BYTES_MAX {
             self.output = BytesMut::new();
         }
@@ -148,6 +175,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             self.output.advance(bytes);
             self.metrics.sent(bytes);
+        }
+        if level == 0 {
+            // What is encrypted may have stayed behind.
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         }
         Poll::Ready(Ok(()))
     }

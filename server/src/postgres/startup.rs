@@ -28,12 +28,34 @@ pub struct StartupRequest {
     settings: Vec<(String, String)>,
 }
 
-/// Reads until the client says what it wants. `None`: it wanted something else, which is done.
+impl StartupRequest {
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The one that it names, or that of the user's name.
+    pub fn database(&self) -> &str {
+        self.database.as_deref().unwrap_or(&self.user)
+    }
+}
+
+/// What a client has said.
+#[derive(Debug)]
+pub enum Received {
+    Startup(StartupRequest),
+    /// It has been told that it may begin to encrypt.
+    Encrypt,
+    /// It wanted something else, which is done.
+    Done,
+}
+
+/// Reads until the client says what it wants.
 pub async fn receive<S>(
     socket: &mut Socket<S>,
     cancellations: &Cancellations,
     sessions: &Sessions,
-) -> Result<Option<StartupRequest>, ReadError>
+    can_encrypt: bool,
+) -> Result<Received, ReadError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -41,6 +63,18 @@ where
     loop {
         match socket.read_startup_packet().await? {
             // Each may be asked for once, as in PostgreSQL.
+            StartupPacket::Ssl if can_encrypt => {
+                // Somebody between could have put it there, to be taken for what the client sends encrypted.
+                if socket.holds_input() {
+                    return Err(ReadError::Invalid(Error::protocol_violation("received unencrypted data after SSL request")));
+                }
+                put_message(&SslResponse::Accept, &mut socket.output);
+                socket.flush().await?;
+                return match socket.holds_input() {
+                    true => Err(ReadError::Invalid(Error::protocol_violation("received unencrypted data after SSL request"))),
+                    false => Ok(Received::Encrypt),
+                };
+            }
             StartupPacket::Ssl if !ssl_refused => {
                 ssl_refused = true;
                 put_message(&SslResponse::Refuse, &mut socket.output);
@@ -57,11 +91,11 @@ where
             StartupPacket::Cancel(request) => {
                 cancellations.cancel(&request, sessions);
                 // libpq waits for the end of the connection here, so no reply is sent.
-                return Ok(None);
+                return Ok(Received::Done);
             }
             StartupPacket::Startup { major: 3, minor, parameters } => {
                 negotiate_version(minor, &parameters, socket);
-                return request(parameters).map(Some).map_err(ReadError::Invalid);
+                return request(parameters).map(Received::Startup).map_err(ReadError::Invalid);
             }
             StartupPacket::Startup { major, minor, .. } => {
                 return Err(ReadError::Invalid(Error::UnsupportedProtocol { major, minor }));
@@ -142,7 +176,7 @@ fn split_words(options: &str) -> Vec<String> {
     words
 }
 
-/// Lets the client in, opens its session, and tells it everything up to but not including ReadyForQuery.
+/// Opens the session of a client that has shown who it is, and tells it everything up to but not including ReadyForQuery.
 pub fn open_session<S>(
     request: StartupRequest,
     socket: &mut Socket<S>,
@@ -152,9 +186,6 @@ pub fn open_session<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    if !client_address.ip().to_canonical().is_loopback() {
-        return Err(Error::NotLoopback);
-    }
     let session = sessions.open(SessionOptions {
         user: request.user,
         database: request.database,

@@ -38,6 +38,7 @@ pub(super) fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Resul
         "routines" => routines::fill(&mut rows, source),
         "schemata" => tables::schemata(&mut rows, source),
         "check_constraints" => constraints::check_constraints(&mut rows, source),
+        "referential_constraints" => constraints::referential_constraints(&mut rows, source),
         "table_constraints" => constraints::table_constraints(&mut rows, source),
         "tables" => tables::tables(&mut rows, source),
         "views" => tables::views(&mut rows, source),

@@ -5,7 +5,7 @@
 //! died is completed if it was decided, and else forgotten.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::{CommitError, DeltaTables, Journal, TableChanges, TableVersion};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use super::Catalog;
 use super::object::{Change, Definition};
 use super::store::StoreError;
 use crate::error::{Error, Result};
+
+/// How long a journal is left alone that could not be ended.
+const STUCK_FOR: Duration = Duration::from_secs(10);
 
 /// A journal as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ impl Catalog {
         let entry = Entry { tables: joint.journal(), catalog: changes.to_vec() };
         let journal = serde_json::to_string(&entry).map_err(|error| Error::internal(format!("a journal cannot be written: {error}")))?;
         self.store.write_journal(id, &journal).await?;
+        // Nobody sees the catalog without the rows. Whoever refreshes it needs a connection, which others may have that wait
+        // for what is prepared: so this comes first.
+        let refreshing = self.refreshing.lock().await;
         let prepared = match changes {
             [] => Ok(None),
             changes => self.store.prepare(changes).await.map(Some),
@@ -71,15 +77,12 @@ impl Catalog {
         match prepared {
             Some(mut prepared) => {
                 let unfinished = |error: StoreError| CommitError::Unfinished { reason: error.to_string() };
-                // Nobody sees the catalog without the rows.
-                let refreshing = self.refreshing.lock().await;
                 prepared.forget_journal(id).await.map_err(unfinished)?;
                 prepared.commit().await.map_err(unfinished)?;
-                if let Err(error) = self.refresh_within(&refreshing).await {
+                if let Err(error) = self.refresh_within(&refreshing, || drop(made)).await {
                     // The next one reads what has changed.
                     tracing::warn!(%error, "the catalog was changed, but cannot be read");
                 }
-                drop(made);
             }
             None => {
                 drop(made);
@@ -91,16 +94,23 @@ impl Catalog {
 
     /// Ends the transactions that were begun at least `age` ago by servers that have died since.
     pub async fn finish_journals(&self, delta_tables: &DeltaTables, age: Duration) -> Result<()> {
-        if self.store.journals(age).await?.is_empty() {
+        let is_due = |(id, _): &(Uuid, String)| self.stuck_journals.lock().get(id).is_none_or(|tried| tried.elapsed() > STUCK_FOR);
+        if !self.store.journals(age).await?.iter().any(is_due) {
             return Ok(());
         }
         let _one_at_a_time = self.joint_commits.lock().await;
         // Whoever is alive has it as long as its journal is there.
         let _other_servers_wait = self.store.lock().await?;
-        for (id, journal) in self.store.journals(age).await? {
-            if let Err(error) = self.finish_journal(delta_tables, id, &journal).await {
-                tracing::warn!(%id, %error, "a transaction of a server that has died is not complete yet");
-            }
+        for (id, journal) in self.store.journals(age).await?.into_iter().filter(is_due) {
+            let finished = self.finish_journal(delta_tables, id, &journal).await;
+            let mut stuck = self.stuck_journals.lock();
+            match finished {
+                Ok(()) => stuck.remove(&id),
+                Err(error) => {
+                    tracing::warn!(%id, %error, "a transaction of a server that has died is not complete yet");
+                    stuck.insert(id, Instant::now())
+                }
+            };
         }
         Ok(())
     }
@@ -116,7 +126,7 @@ impl Catalog {
             _ => None,
         }).collect();
         let is_gone = |location: &url::Url| !known.iter().any(|known| known == location.as_str());
-        let is_decided = match delta_tables.is_decided(&tables).await {
+        let is_decided = match delta_tables.settle(&tables).await {
             Err(_) if tables.locations().next().is_some_and(is_gone) => false,
             is_decided => is_decided?,
         };

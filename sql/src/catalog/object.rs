@@ -76,6 +76,15 @@ impl Definition {
     }
 
     /// Oids of what a view reads.
+    /// The query of a view or a materialized view.
+    pub fn view(&self) -> Option<&ViewDefinition> {
+        match self {
+            Self::View(view) => Some(view),
+            Self::Table(TableDefinition { materialized: Some(view), .. }) => Some(view),
+            _ => None,
+        }
+    }
+
     pub fn depends_on(&self) -> &[u32] {
         match self {
             Self::View(view) => &view.depends_on,

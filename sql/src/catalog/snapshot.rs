@@ -9,7 +9,7 @@ use super::pg_catalog::objects::COMMENT;
 use super::planned_relation::PlannedRelation;
 use super::role::RoleDefinition;
 use super::secret::SecretDefinition;
-use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableDefinition, TableKind};
+use super::{PUBLIC_SCHEMA_OID, Schema, Table, TableDefinition, TableKind, ViewDefinition};
 
 /// All schemas and tables at one moment. Never changes.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl CatalogSnapshot {
             known = all.len();
             let depends = |object: &Object| {
                 let is_inside = object.definition.is_relation() || matches!(object.definition, Definition::Defaults { .. });
-                (is_inside && all.contains(&object.parent)) || object.definition.depends_on().iter().any(|oid| all.contains(oid))
+                (is_inside && all.contains(&object.parent)) || object.definition.view().is_some_and(|view| all.iter().any(|oid| self.reads(view, *oid)))
             };
             let more: Vec<u32> = self.objects.values().filter(|object| depends(object)).map(|object| object.oid).collect();
             for oid in more {
@@ -101,6 +101,16 @@ impl CatalogSnapshot {
             }
         }
         all
+    }
+
+    /// Whether a view reads a table or another view, as they are called now.
+    pub(crate) fn reads(&self, view: &ViewDefinition, oid: u32) -> bool {
+        // Made before names were kept.
+        if view.reads.is_empty() {
+            return view.depends_on.contains(&oid);
+        }
+        let Some((schema, table)) = self.table(oid) else { return false };
+        view.reads.iter().any(|(parent, name)| *parent == schema.name && *name == table.name)
     }
 
     /// All objects of the store.

@@ -71,7 +71,11 @@ impl CatalogStore {
 
     /// Opens a database that several servers share: `postgres://user:password@host/database`.
     pub async fn open_database(url: &Url) -> Result<Self> {
-        Self::open(url.as_str(), "SET application_name = 'arbalest'", true).await
+        // What a server holds that cannot be reached any more is free again soon. Whatever it was about to do is then settled
+        // by another one: see `joint_commit`.
+        let settings = "SET application_name = 'arbalest'; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s';
+             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+        Self::open(url.as_str(), settings, true).await
     }
 
     async fn open(url: &str, settings: &'static str, is_shared: bool) -> Result<Self> {

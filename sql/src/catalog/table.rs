@@ -9,7 +9,9 @@ use engine::SortColumn;
 use serde::{Deserialize, Serialize};
 use udfs::postgres::quote::quoted_identifier;
 use url::Url;
+use uuid::Uuid;
 
+use super::key::KeyDefinition;
 use super::view::ViewDefinition;
 use crate::error::{Error, Result};
 
@@ -62,6 +64,12 @@ pub struct TableDefinition {
     /// Conditions that no row may fail, in the order of their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, String>,
+    /// Keys and indexes that are declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyDefinition>,
+    /// What the rules for rows (columns, checks) are called, if they were changed: the log says it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// What becomes of a temporary table, or its rows, when a transaction commits.

@@ -18,6 +18,9 @@ pub struct ViewDefinition {
     pub outputs: Vec<String>,
     /// Oids of the tables and views that `query` names.
     pub depends_on: Vec<u32>,
+    /// The schemas and names of those, by which the view reads them: another table of the name takes the place of one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::metrics;
 use crate::response::{Response, Rows};
 
-pub(super) struct RunningStatement {
+pub(crate) struct RunningStatement {
     session: Arc<Session>,
     kind: &'static str,
     token: CancellationToken,
@@ -51,7 +51,7 @@ impl RunningStatement {
         }
     }
 
-    pub(super) async fn until_canceled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn until_canceled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::pin!(work);
         let stopped = tokio::select! {
             biased;
@@ -59,9 +59,13 @@ impl RunningStatement {
             outcome = &mut work => return outcome,
             () = self.late() => Error::StatementTimeout,
         };
-        match self.scope.is_committing() {
-            true => work.await,
-            false => Err(stopped),
+        if !self.scope.is_committing() {
+            return Err(stopped);
+        }
+        self.scope.stop();
+        match work.await {
+            Err(Error::SerializationFailure) => Err(stopped),
+            outcome => outcome,
         }
     }
 
@@ -75,12 +79,28 @@ impl RunningStatement {
         match response {
             Response::Rows(rows) => Response::Rows(self.wrap_rows(rows)),
             Response::CopyOut { rows, options } => Response::CopyOut { rows: self.wrap_rows(rows), options },
+            Response::CopyIn(mut copy) => {
+                copy.run_in(self);
+                Response::CopyIn(copy)
+            }
             done => {
-                metrics::statement_finished(self.kind, Ok(()), self.started.elapsed());
-                debug!(session_id = %self.session.id, kind = self.kind, elapsed_ms = self.started.elapsed().as_millis() as u64, "statement finished");
+                self.finished();
                 done
             }
         }
+    }
+
+    /// It has ended, not with its response.
+    pub(crate) fn ended<T>(&self, outcome: &Result<T>) {
+        match outcome {
+            Ok(_) => self.finished(),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn finished(&self) {
+        metrics::statement_finished(self.kind, Ok(()), self.started.elapsed());
+        debug!(session_id = %self.session.id, kind = self.kind, elapsed_ms = self.started.elapsed().as_millis() as u64, "statement finished");
     }
 
     fn wrap_rows(self, rows: Rows) -> Rows {

@@ -24,11 +24,13 @@ pub(crate) struct StatementScope {
     pub(super) read_point: Mutex<Option<ReadPoint>>,
     /// The statement is making what it has prepared: whether it was done must be known.
     committing: AtomicBool,
+    /// The statement was cancelled, or is late, while it was making it: it is not to begin again.
+    stopped: AtomicBool,
 }
 
 impl Default for StatementScope {
     fn default() -> Self {
-        Self { started: Utc::now(), pinned: Mutex::default(), read_point: Mutex::default(), committing: AtomicBool::default() }
+        Self { started: Utc::now(), pinned: Mutex::default(), read_point: Mutex::default(), committing: AtomicBool::default(), stopped: AtomicBool::default() }
     }
 }
 
@@ -52,6 +54,22 @@ impl StatementScope {
 
     pub(super) fn is_committing(&self) -> bool {
         self.committing.load(Ordering::Acquire)
+    }
+
+    /// The statement that this task runs sees tables as they are now.
+    pub(crate) fn look_again() {
+        if let Some(scope) = Self::current() {
+            *scope.read_point.lock() = None;
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether the statement that this task runs must not begin again.
+    pub(crate) fn is_stopped() -> bool {
+        Self::current().is_some_and(|scope| scope.stopped.load(Ordering::Acquire))
     }
 
     pub(super) fn set_committing(committing: bool) {

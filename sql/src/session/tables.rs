@@ -27,8 +27,12 @@ impl TableContents {
         Arc::ptr_eq(&self.version, &other.version) && Arc::ptr_eq(&self.changes, &other.changes)
     }
 
-    /// Whether the files have these columns, as the log and the changes say.
-    pub(crate) fn has_columns(&self, columns: &Schema) -> bool {
+    /// Whether the files have the columns of a definition, and the rows follow its rules, as the log and the changes say.
+    pub(crate) fn is_described_by(&self, definition: &TableDefinition) -> bool {
+        self.changes.rules.or_else(|| self.version.rules()) == definition.rules && self.has_columns(&definition.columns)
+    }
+
+    fn has_columns(&self, columns: &Schema) -> bool {
         let logged = self.changes.columns.as_deref().unwrap_or_else(|| self.version.schema());
         let is_same = |(logged, column): (&FieldRef, &FieldRef)| {
             logged.name() == column.name() && without_views(logged.data_type()).equals_datatype(column.data_type())
@@ -121,9 +125,11 @@ impl Session {
             return Ok(());
         }
         let (engine, version) = (Arc::clone(&self.sessions().engine), Arc::clone(&before.version));
+        // For as long as it takes, but not once the changes are being made.
+        let turn = engine.tables().wait_for_turn(&version.location).await;
         let commit = async move {
             let tables = engine.tables();
-            match tables.commit(&version, &changes).await {
+            match tables.commit_in_turn(&version, &changes, turn).await {
                 Ok(()) => Ok(()),
                 Err(CommitError::Conflict) => {
                     // What is restored is part of older versions.

@@ -80,7 +80,12 @@ pub(crate) fn temporary_schema(snapshot: &CatalogSnapshot, user: &str) -> (u32, 
 impl Session {
     /// The catalog as it is now, with what is this session's own.
     pub(super) fn latest_catalog(&self) -> Arc<CatalogSnapshot> {
-        self.temporary.lock().over(self.sessions().catalog.snapshot())
+        self.with_temporary(self.sessions().catalog.snapshot())
+    }
+
+    /// A catalog with what is this session's own.
+    pub(super) fn with_temporary(&self, catalog: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
+        self.temporary.lock().over(catalog)
     }
 
     /// Makes changes of what is this session's own.

@@ -30,6 +30,8 @@ pub struct Transaction {
 #[derive(Debug)]
 struct Block {
     failed: bool,
+    /// Of several statements that came together, without BEGIN: they are one transaction.
+    implicit: bool,
     /// What ROLLBACK restores.
     settings_at_begin: Settings,
     /// `None` before the first statement that needs it.
@@ -139,13 +141,31 @@ impl Transaction {
         }
     }
 
-    /// Begins a block; `false` if one was open already.
+    /// Begins a block; `false` if one was open already. What came before in an implicit block is part of it.
     pub(crate) fn begin(&mut self, settings: &Settings) -> bool {
-        if self.block.is_some() {
-            return false;
+        match &mut self.block {
+            Some(block) if !block.implicit => return false,
+            Some(block) => block.implicit = false,
+            None => self.open(settings, false),
         }
+        true
+    }
+
+    /// Begins an implicit block, unless there is a block.
+    pub(super) fn begin_implicit(&mut self, settings: &Settings) {
+        if self.block.is_none() {
+            self.open(settings, true);
+        }
+    }
+
+    pub(crate) fn is_implicit(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| block.implicit)
+    }
+
+    fn open(&mut self, settings: &Settings, implicit: bool) {
         self.block = Some(Block {
             failed: false,
+            implicit,
             settings_at_begin: settings.clone(),
             catalog: None,
             read_point: None,
@@ -155,7 +175,6 @@ impl Transaction {
             created: vec![],
             savepoints: vec![],
         });
-        true
     }
 
     /// Ends the block. `None`: there was none.
@@ -246,9 +265,11 @@ impl Transaction {
 
     /// The catalog that statements see now: outside a block the `latest`, within one that of its beginning, with what the block
     /// has changed, and with the rights that everybody has now.
-    pub(super) fn catalog(&mut self, latest: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
+    /// `point` is a moment at which `latest` was the latest.
+    pub(super) fn catalog(&mut self, latest: Arc<CatalogSnapshot>, point: ReadPoint) -> Arc<CatalogSnapshot> {
         match &mut self.block {
             Some(block) => {
+                block.read_point.get_or_insert(point);
                 let catalog = block.catalog.get_or_insert_with(|| BlockCatalog::new(Arc::clone(&latest)));
                 catalog.refresh_rights(&latest);
                 Arc::clone(&catalog.snapshot)
@@ -267,7 +288,7 @@ impl Transaction {
     }
 
     pub(crate) fn savepoint(&mut self, name: &str, settings: &Settings) -> Result<()> {
-        let block = self.block.as_mut().ok_or(Error::NoActiveTransaction { command: "SAVEPOINT" })?;
+        let block = self.block.as_mut().filter(|block| !block.implicit).ok_or(Error::NoActiveTransaction { command: "SAVEPOINT" })?;
         let (catalog, tables, retired) = (block.catalog.clone(), block.tables.clone(), block.retired.clone());
         block.savepoints.push(Savepoint { name: name.to_owned(), settings: settings.clone(), catalog, tables, retired });
         Ok(())
@@ -291,17 +312,19 @@ impl Transaction {
         let first = block.catalog.take().map(|catalog| BlockCatalog::new(catalog.first));
         block.catalog = block.savepoints[index].catalog.clone().or(first);
         let before = block.savepoints[index].tables.clone();
-        block.tables = before.into_iter().chain(unchanged(&block.tables, &block.savepoints[index].tables)).collect();
+        block.tables = before.into_iter().chain(unchanged(&block.tables, &block.savepoints[index].tables, &block.created)).collect();
         Ok(block.savepoints[index].settings.clone())
     }
 }
 
-/// Tables that are not among `known`, as they were when they were first used.
+/// Tables that are not among `known`, as they were when they were first used. Those that the block has made since then are
+/// others again.
 fn unchanged<'a>(
     tables: &'a BTreeMap<u32, TableContents>,
     known: &'a BTreeMap<u32, TableContents>,
+    created: &[Url],
 ) -> Vec<(u32, TableContents)> {
-    let unknown = tables.iter().filter(|(oid, _)| !known.contains_key(oid));
+    let unknown = tables.iter().filter(|(oid, table)| !known.contains_key(oid) && !created.contains(&table.version.location));
     let original = |table: &TableContents| TableContents { version: Arc::clone(&table.version), changes: Arc::default() };
     unknown.map(|(oid, table)| (*oid, original(table))).collect()
 }

@@ -12,14 +12,15 @@ use datafusion::sql::sqlparser::ast::{
 };
 use engine::{Operation, TableChanges};
 use futures::TryStreamExt;
+use uuid::Uuid;
 
-use super::create_table::{check_expressions, field, type_defaults};
+use super::create_table::{check_expressions, check_names, field, type_defaults};
 use super::modify::{ATTEMPTS_MAX, Modification, Needs, Target, skeleton};
 use super::names::{folded, owner, relation_in, unquoted};
 use super::owned::change_owner;
-use super::{command, skipped, storage_parameters};
+use super::{command, keys, skipped, storage_parameters};
 use crate::catalog::object::{Change, Definition};
-use crate::catalog::{CatalogSnapshot, TableDefinition, TableKind};
+use crate::catalog::{CatalogSnapshot, KeyRole, TableDefinition, TableKind};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner::TARGET;
@@ -111,6 +112,7 @@ async fn alter_columns(session: &Arc<Session>, statement: &Statement, alter: &Al
     for operation in &alter.operations {
         altered.apply(&modification, operation).await?;
     }
+    check_names(&altered.definition)?;
     type_defaults(&mut altered.definition, &modification.snapshot);
     altered.make(modification).await
 }
@@ -237,6 +239,9 @@ impl Altered {
                 for column in self.definition.sort_columns.iter_mut().filter(|column| column.name == old) {
                     column.name.clone_from(&new);
                 }
+                for column in self.definition.keys.iter_mut().flat_map(|key| &mut key.columns).filter(|column| **column == old) {
+                    column.clone_from(&new);
+                }
                 self.renamed.push((old.clone(), new.clone()));
                 self.set_field(index, self.definition.columns.field(index).clone().with_name(&new));
                 if let Some(default) = self.definition.defaults.remove(&old) {
@@ -253,8 +258,20 @@ impl Altered {
                 self.needs_check = true;
                 Ok(())
             }
+            O::AddConstraint { constraint, .. } => {
+                let (session, table) = (&modification.session, &modification.target.name);
+                let Some(key) = keys::of_constraint(session, &modification.snapshot, table, &self.definition, constraint)? else {
+                    return Err(Error::unsupported(format!("the constraint {constraint}")));
+                };
+                self.needs_check |= key.role == KeyRole::Primary;
+                keys::add(session, table, &mut self.definition, key)
+            }
             O::DropConstraint { if_exists, name, .. } => {
                 let name = folded(name);
+                if let Some(at) = self.definition.keys.iter().position(|key| key.role.is_constraint() && key.name == name) {
+                    self.definition.keys.remove(at);
+                    return Ok(());
+                }
                 if self.definition.checks.remove(&name).is_none() {
                     let error = Error::UndefinedConstraint { constraint: name, relation: modification.target.name.clone() };
                     if !if_exists {
@@ -320,6 +337,7 @@ impl Altered {
         if !self.definition.checks.is_empty() || !(is_generated || self.definition.generated.is_empty()) {
             return Err(Error::unsupported("dropping a column of a table with CHECK constraints or generated columns"));
         }
+        self.definition.keys.retain(|key| !key.columns.iter().any(|column| column == name));
         // What comes after it has no order without it.
         let sorted = self.definition.sort_columns.iter().position(|column| column.name == name);
         self.definition.sort_columns.truncate(sorted.unwrap_or(usize::MAX));
@@ -377,8 +395,13 @@ impl Altered {
 
     /// Makes the change, of the rows first.
     async fn make(self, before: Modification) -> Result<()> {
-        let Self { definition, values, needs_check, renamed } = self;
+        let Self { mut definition, values, needs_check, renamed } = self;
         let (oid, old) = (before.target.oid, before.target.definition.clone());
+        // Who writes at the same time must find that the rules have changed.
+        let is_different = definition.columns != old.columns || needs_check;
+        if is_different {
+            definition.rules = Some(Uuid::new_v4());
+        }
         let after = Modification { target: Target { definition: definition.clone(), ..before.target.clone() }, ..before.clone() };
         let Some(contents) = before.current().await? else { return Err(Error::SerializationFailure) };
         check_expressions(&before.session, &before.statement, &before.snapshot, &before.target.name, &definition).await?;
@@ -398,8 +421,6 @@ impl Altered {
         let table: Arc<dyn TableProvider> = Arc::new(contents.scan(&old)?);
         let rows = after.plan_part(table, query, &[]).await?.logical;
         let rows = after.enforced(rows, &[], Enforced::Existing).await?;
-        // Who writes at the same time must find that the rules have changed.
-        let is_different = definition.columns != old.columns || needs_check;
         let columns = is_different.then(|| Arc::new(definition.columns.clone()));
         let changes = match keeps_rows {
             true => {
@@ -407,11 +428,18 @@ impl Altered {
                     // Only whether it fails is of interest.
                     after.run(rows).await?.try_for_each(|_| std::future::ready(Ok(()))).await?;
                 }
-                TableChanges { columns, operation: Operation::Alter, ..TableChanges::default() }
+                TableChanges { columns, rules: definition.rules.filter(|_| is_different), operation: Operation::Alter, ..TableChanges::default() }
             }
             false => {
                 let removed = contents.scan(&old)?.files().cloned().collect();
-                TableChanges { added: after.write(rows).await?.files, removed, columns, operation: Operation::Alter, retires: false }
+                TableChanges {
+                    added: after.write(rows).await?.files,
+                    removed,
+                    columns,
+                    rules: definition.rules.filter(|_| is_different),
+                    operation: Operation::Alter,
+                    retires: false,
+                }
             }
         };
         let session = &before.session;
@@ -438,11 +466,16 @@ impl Altered {
             return Ok(());
         }
         let commit = async move {
+            let (delta_tables, location, added) = (sessions.engine.tables(), contents.version.location.clone(), changes.added.clone());
             let tables = match changes.is_empty() {
                 true => vec![],
                 false => vec![(contents.version, Arc::new(changes))],
             };
-            sessions.catalog.commit_all(sessions.engine.tables(), &[change], tables).await
+            let made = sessions.catalog.commit_all(delta_tables, &[change], tables).await;
+            if let Err(Error::SerializationFailure) = made {
+                delta_tables.discard(&location, &added).await;
+            }
+            made
         };
         session.committing(commit).await
     }

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName};
 
 use super::command;
-use super::names::{relation, schema_name, unquoted};
+use super::names::{folded, relation, relation_in, schema_name, unquoted};
 use super::roles::{check_may_change_roles, check_superuser};
 use crate::catalog::object::{Change, Definition};
+use crate::catalog::pg_catalog::objects::COMMENT;
 use crate::catalog::{CatalogSnapshot, TableKind};
 use crate::error::{Error, Result};
 use crate::privileges::{Rights, secured_object, secured_relation};
 use crate::response::Response;
 use crate::session::Session;
+use crate::sql_state::SqlState;
 
 /// No text, or an empty one, removes the comment.
 pub(super) async fn comment(
@@ -21,6 +24,9 @@ pub(super) async fn comment(
     name: &ObjectName,
     text: Option<&str>,
 ) -> Result<Response> {
+    if object == CommentObject::Column {
+        return comment_on_column(session, name, text.filter(|text| !text.is_empty())).await;
+    }
     let find = match object {
         CommentObject::Schema => schema_oid,
         CommentObject::View => view_oid,
@@ -48,6 +54,49 @@ pub(super) async fn comment(
                 Definition::External(table) => table.comment.clone_from(&text),
                 Definition::Role(role) => role.comment.clone_from(&text),
                 Definition::Served | Definition::Database | Definition::Location { .. } | Definition::Secret(_) | Definition::Defaults { .. } => {}
+            })])
+        })
+        .await?;
+    Ok(command("COMMENT"))
+}
+
+/// The comment of a column of a table or a view is in its field.
+async fn comment_on_column(session: &Arc<Session>, name: &ObjectName, text: Option<&str>) -> Result<Response> {
+    let parts = name.0.as_slice();
+    let Some((column, relation)) = parts.split_last().filter(|(_, relation)| !relation.is_empty()) else {
+        return Err(Error::classified(SqlState::SYNTAX_ERROR, "column name must be qualified"));
+    };
+    let column = column.as_ident().map_or_else(|| column.to_string(), folded);
+    let relation = ObjectName(relation.to_vec());
+    session
+        .change_catalog(|snapshot| {
+            let undefined = || Error::UndefinedTable { name: unquoted(&relation), nearest: None, position: None };
+            let (schema, table) = relation_in(session, &relation, snapshot)?.ok_or_else(undefined)?;
+            Rights::in_session(session, snapshot).check_owner(&secured_relation(snapshot, schema, table))?;
+            if table.schema.index_of(&column).is_err() {
+                return Err(Error::UndefinedColumnOf { column: column.clone(), relation: table.name.clone() });
+            }
+            let object = snapshot.object(table.oid).ok_or_else(|| Error::unsupported("a comment on what the catalog does not keep"))?;
+            let commented = |columns: &Schema| {
+                let fields = columns.fields().iter().map(|field| match *field.name() == column {
+                    true => {
+                        let mut metadata = field.metadata().clone();
+                        metadata.remove(COMMENT);
+                        metadata.extend(text.map(|text| (COMMENT.to_owned(), text.to_owned())));
+                        Arc::new(field.as_ref().clone().with_metadata(metadata))
+                    }
+                    false => Arc::clone(field),
+                });
+                Schema::new(fields.collect::<Vec<_>>())
+            };
+            let is_kept = matches!(&object.definition, Definition::Table(_) | Definition::View(_));
+            if !is_kept {
+                return Err(Error::unsupported("a comment on a column of an external table"));
+            }
+            Ok(vec![Change::alter(object, |object| match &mut object.definition {
+                Definition::Table(table) => table.columns = commented(&table.columns),
+                Definition::View(view) => view.columns = commented(&view.columns),
+                _ => {}
             })])
         })
         .await?;

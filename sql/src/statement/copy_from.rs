@@ -9,7 +9,7 @@ use engine::table_format::{FileKind, FileName};
 use udfs::postgres::quote::quoted_literal;
 
 use super::copy_to::Given;
-use super::insert;
+use super::{copy_in, insert};
 use super::modify::{Needs, Target, skeleton};
 use crate::catalog::grants::Privilege;
 use crate::catalog::CatalogSnapshot;
@@ -22,10 +22,16 @@ use crate::session::Session;
 use crate::session::prepared::PreparedStatement;
 
 pub(super) async fn prepare(session: &Arc<Session>, statement: &Statement, declared: &[Option<DataType>]) -> Result<PreparedStatement> {
+    if copy_in::is_from_client(statement) {
+        return copy_in::prepare(session, statement);
+    }
     insert::prepare(session, statement, &insert(session, statement)?, declared).await
 }
 
 pub(super) async fn execute(session: &Arc<Session>, prepared: &PreparedStatement, parameters: &[ScalarValue]) -> Result<Response> {
+    if copy_in::is_from_client(prepared.statement()) {
+        return copy_in::execute(session, prepared).await;
+    }
     let insert = insert(session, prepared.statement())?;
     match insert::execute(session, prepared, &insert, parameters).await? {
         Response::Command { rows, .. } => Ok(Response::Command { tag: "COPY".into(), rows }),

@@ -103,6 +103,8 @@ pub(super) struct Given {
     pub(super) quote: Option<char>,
     pub(super) escape: Option<char>,
     force_quote: Vec<usize>,
+    force_null: Vec<usize>,
+    force_not_null: Vec<usize>,
 }
 
 impl Given {
@@ -135,7 +137,9 @@ impl Given {
             CopyOption::Header(header) => self.header = *header,
             CopyOption::Quote(quote) => self.quote = Some(*quote),
             CopyOption::Escape(escape) => self.escape = Some(*escape),
-            CopyOption::ForceQuote(columns) => self.force(columns, schema)?,
+            CopyOption::ForceQuote(columns) => self.force_quote = indexes(columns, schema)?,
+            CopyOption::ForceNull(columns) => self.force_null = indexes(columns, schema)?,
+            CopyOption::ForceNotNull(columns) => self.force_not_null = indexes(columns, schema)?,
             CopyOption::Encoding(encoding) if encoding.to_ascii_uppercase().replace('-', "") == "UTF8" => {}
             CopyOption::Freeze(_) => {}
             other => return Err(Error::unsupported(format!("COPY option {other}"))),
@@ -156,8 +160,8 @@ impl Given {
                         CopyLegacyCsvOption::Header => self.header = true,
                         CopyLegacyCsvOption::Quote(quote) => self.quote = Some(*quote),
                         CopyLegacyCsvOption::Escape(escape) => self.escape = Some(*escape),
-                        CopyLegacyCsvOption::ForceQuote(columns) => self.force(columns, schema)?,
-                        other => return Err(Error::unsupported(format!("COPY option {other}"))),
+                        CopyLegacyCsvOption::ForceQuote(columns) => self.force_quote = indexes(columns, schema)?,
+                        CopyLegacyCsvOption::ForceNotNull(columns) => self.force_not_null = indexes(columns, schema)?,
                     }
                 }
             }
@@ -166,25 +170,7 @@ impl Given {
         Ok(())
     }
 
-    fn force(&mut self, columns: &[Ident], schema: Option<&SchemaRef>) -> Result<()> {
-        let schema = schema.ok_or_else(|| Error::unsupported("FORCE_QUOTE of files"))?;
-        if matches!(columns, [all] if all.value == "*") || columns.is_empty() {
-            self.force_quote = (0..schema.fields().len()).collect();
-            return Ok(());
-        }
-        for column in columns {
-            let name = folded(column);
-            let index = schema.index_of(&name).map_err(|_| Error::UndefinedColumn {
-                name: name.clone(),
-                nearest: None,
-                position: None,
-            })?;
-            self.force_quote.push(index);
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<CopyOptions> {
+    pub(super) fn finish(self) -> Result<CopyOptions> {
         let format = self.format()?;
         let csv = format == CopyFormat::Csv;
         if format == CopyFormat::Binary && (self.delimiter.is_some() || self.null.is_some() || self.header) {
@@ -222,8 +208,23 @@ impl Given {
                 None => quote,
             },
             force_quote: self.force_quote,
+            force_null: self.force_null,
+            force_not_null: self.force_not_null,
         })
     }
+}
+
+/// The columns that an option names; `*` and none are all.
+fn indexes(columns: &[Ident], schema: Option<&SchemaRef>) -> Result<Vec<usize>> {
+    let schema = schema.ok_or_else(|| Error::unsupported("FORCE_QUOTE, FORCE_NULL or FORCE_NOT_NULL of files"))?;
+    if matches!(columns, [all] if all.value == "*") || columns.is_empty() {
+        return Ok((0..schema.fields().len()).collect());
+    }
+    let index = |column: &Ident| {
+        let name = folded(column);
+        schema.index_of(&name).map_err(|_| Error::UndefinedColumn { name: name.clone(), nearest: None, position: None })
+    };
+    columns.iter().map(index).collect()
 }
 
 fn invalid(message: String) -> Error {

@@ -68,7 +68,9 @@ pub(super) async fn create_role(session: &Arc<Session>, create: &CreateRole) -> 
             return Err(Error::classified(SqlState::DUPLICATE_OBJECT, format!("role \"{name}\" already exists")));
         }
         let mut changes = first.changes(snapshot, &name);
-        for (member, admin) in members.iter().map(|member| (member, false)).chain(admins.iter().map(|member| (member, true))) {
+        let plain = members.iter().map(|member| (member, false));
+        let all: BTreeMap<&String, bool> = plain.chain(admins.iter().map(|member| (member, true))).collect();
+        for (member, admin) in all {
             let (object, _) = snapshot.role(member).ok_or_else(|| Error::UndefinedRole { name: member.clone() })?;
             changes.push(Change::alter(object, |object| {
                 if let Definition::Role(role) = &mut object.definition {

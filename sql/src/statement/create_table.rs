@@ -19,9 +19,10 @@ use uuid::Uuid;
 use super::insert::parsed_expression;
 use super::modify::{ATTEMPTS_MAX, Modification, Target, select_of, skeleton};
 use super::names::{folded, new_relation, parent, temporary_relation};
-use super::{command, skipped, storage_parameters};
+use super::{command, keys, skipped, storage_parameters};
 use crate::catalog::grants::Securable;
 use crate::catalog::object::{Change, Definition, Object};
+use crate::catalog::pg_catalog::objects::COMMENT;
 use crate::catalog::{CatalogSnapshot, OnCommit, TableDefinition, ViewDefinition};
 use crate::error::{Error, Result};
 use crate::parser::Statement;
@@ -108,6 +109,7 @@ async fn create_once(
         None => None,
     };
     definition.materialized = materialized.map(Box::new);
+    check_names(&definition)?;
     check_partitions(&definition)?;
     let location = definition.url()?;
     let made = make(session, statement, &snapshot, &name, &definition, rows).await;
@@ -119,12 +121,24 @@ async fn create_once(
         Ok(Some(rows)) => Ok(Response::Command { tag: "SELECT".into(), rows: Some(rows) }),
         Ok(None) => Ok(command("CREATE TABLE")),
         // Perhaps the catalog knows of it all the same.
-        Err(error @ Error::CatalogStore(_)) => Err(error),
+        Err(error) if error.may_be_made() => Err(error),
         Err(error) => {
             session.sessions().engine.tables().remove(&location).await;
             Err(error)
         }
     }
+}
+
+/// Names of columns are in the log, which takes those that differ in the case of letters only for one.
+pub(super) fn check_names(definition: &TableDefinition) -> Result<()> {
+    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+    for field in definition.columns.fields() {
+        if let Some(other) = known.insert(field.name().to_lowercase(), field.name()) {
+            let what = format!("columns whose names differ in the case of letters only (\"{other}\" and \"{}\")", field.name());
+            return Err(Error::unsupported(what));
+        }
+    }
+    Ok(())
 }
 
 /// Values by which a table is partitioned are texts in its log, and some column is in its files.
@@ -234,13 +248,21 @@ async fn publish(
         let location = definition.url()?;
         session.transaction(|transaction| transaction.created(location));
     }
+    let is_idle = session.transaction_status() == TransactionStatus::Idle;
+    let before = retired.as_ref().map(|(version, _)| version.location.to_string());
     let published = session.change_catalog_and(retired, |snapshot| {
         let (parent, made) = parent(session, snapshot, schema)?;
         let mut new = Change::create(oid, parent, name, &session.role(), Definition::Table(definition.clone()));
         new.object.grants = initial_grants(snapshot, &session.role(), Securable::Relation, parent);
         let Some(existing) = snapshot.schema(schema).and_then(|schema| schema.tables.get(name)) else {
-            return Ok(made.into_iter().chain([new]).collect());
+            // What was to be replaced is gone.
+            return if before.is_some() { Err(Error::SerializationFailure) } else { Ok(made.into_iter().chain([new]).collect()) };
         };
+        let location = snapshot.table_definition(existing.oid).map(|definition| &definition.location);
+        if create.or_replace && is_idle && location != before.as_ref() && location.is_some() {
+            // Another one has come in its place, whose rows somebody may be changing.
+            return Err(Error::SerializationFailure);
+        }
         let is_table = |object: &&Arc<Object>| matches!(&object.definition, Definition::Table(table) if table.materialized.is_none());
         let object = snapshot.object(existing.oid).filter(is_table);
         match object {
@@ -277,6 +299,7 @@ async fn define(
     let partition_columns = partition_columns(create, &mut columns)?;
     let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
     let (mut defaults, mut generated, mut checks) = (BTreeMap::new(), BTreeMap::new(), vec![]);
+    let mut constraints: Vec<TableConstraint> = vec![];
     for column in &columns {
         let column_name = folded(&column.name);
         if fields.iter().any(|field| *field.name() == column_name) {
@@ -297,6 +320,22 @@ async fn define(
                 ColumnOption::Generated { generation_expr: Some(expression), .. } => {
                     generated.insert(column_name.clone(), expression.to_string());
                 }
+                // As constraints of the table of this one column.
+                ColumnOption::PrimaryKey(key) => constraints.push(TableConstraint::PrimaryKey(ast::PrimaryKeyConstraint {
+                    name: key.name.clone().or_else(|| option.name.clone()),
+                    columns: vec![column.name.clone().into()],
+                    ..key.clone()
+                })),
+                ColumnOption::Unique(key) => constraints.push(TableConstraint::Unique(ast::UniqueConstraint {
+                    name: key.name.clone().or_else(|| option.name.clone()),
+                    columns: vec![column.name.clone().into()],
+                    ..key.clone()
+                })),
+                ColumnOption::ForeignKey(key) => constraints.push(TableConstraint::ForeignKey(ast::ForeignKeyConstraint {
+                    name: key.name.clone().or_else(|| option.name.clone()),
+                    columns: vec![column.name.clone()],
+                    ..key.clone()
+                })),
                 other => return Err(Error::unsupported(format!("the column option {other}"))),
             }
         }
@@ -315,6 +354,7 @@ async fn define(
                 let given = check.name.as_ref().map(folded);
                 checks.push((given.unwrap_or_else(|| format!("{name}_check")), check.expr.to_string()));
             }
+            TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_) | TableConstraint::ForeignKey(_) => constraints.push(constraint.clone()),
             other => return Err(Error::unsupported(format!("the constraint {other}"))),
         }
     }
@@ -327,12 +367,21 @@ async fn define(
         defaults,
         generated,
         checks: distinct(checks),
+        keys: vec![],
+        rules: None,
         comment: create.comment.as_ref().map(|comment| match comment {
             ast::CommentDef::WithEq(text) | ast::CommentDef::WithoutEq(text) => text.clone(),
         }),
         on_commit: on_commit(create)?,
         materialized: None,
     };
+    // What others refer to comes first.
+    constraints.sort_by_key(|constraint| matches!(constraint, TableConstraint::ForeignKey(_)));
+    for constraint in &constraints {
+        if let Some(key) = keys::of_constraint(session, snapshot, name, &definition, constraint)? {
+            keys::add(session, name, &mut definition, key)?;
+        }
+    }
     type_defaults(&mut definition, snapshot);
     check_expressions(session, statement, snapshot, name, &definition).await?;
     Ok(definition)
@@ -485,7 +534,9 @@ async fn define_by_query(
         }
         let data_type = storable_type(typed.data_type())
             .ok_or_else(|| Error::UnstorableType { column: column.clone(), data_type: type_name(snapshot, typed) })?;
-        fields.push(Field::new(column, data_type, true).with_metadata(shown.metadata().clone()));
+        let mut metadata = shown.metadata().clone();
+        metadata.remove(COMMENT);
+        fields.push(Field::new(column, data_type, true).with_metadata(metadata));
     }
     let mut no_columns = vec![];
     let partition_columns = partition_columns(create, &mut no_columns)?;
@@ -501,6 +552,8 @@ async fn define_by_query(
         defaults: BTreeMap::new(),
         generated: BTreeMap::new(),
         checks: BTreeMap::new(),
+        keys: vec![],
+        rules: None,
         comment: None,
         on_commit: on_commit(create)?,
         materialized: None,
@@ -525,6 +578,9 @@ fn partition_columns(create: &CreateTable, columns: &mut Vec<ColumnDef>) -> Resu
             columns.push(partition.clone());
         } else if !is_known && create.query.is_none() {
             return Err(Error::UndefinedColumn { name, nearest: None, position: None });
+        }
+        if names.contains(&name) {
+            return Err(Error::DuplicateColumn { name });
         }
         names.push(name);
     }

@@ -11,6 +11,7 @@ use super::{command, skipped};
 use crate::catalog::grants::Securable;
 use crate::catalog::object::{Change, Definition, Object};
 use crate::catalog::pg_catalog::format_type::format_type;
+use crate::catalog::pg_catalog::objects::COMMENT;
 use crate::catalog::pg_catalog::types::column_type;
 use crate::catalog::{CatalogSnapshot, ViewDefinition};
 use crate::error::{Error, Result};
@@ -57,7 +58,13 @@ pub(super) async fn create_view(session: &Arc<Session>, create: &CreateView) -> 
         if depends_on.iter().any(|oid| dependents.contains(oid)) {
             return Err(Error::RecursiveView { name: name.clone() });
         }
-        Ok(vec![Change::alter(view, |view| view.definition = definition)])
+        let comment = view.definition.view().and_then(|view| view.comment.clone());
+        Ok(vec![Change::alter(view, |view| {
+            view.definition = definition;
+            if let Definition::View(view) = &mut view.definition {
+                view.comment = view.comment.take().or(comment);
+            }
+        })])
     });
     match created.await {
         Err(error @ Error::DuplicateRelation { .. }) if create.if_not_exists => {
@@ -108,6 +115,7 @@ pub(super) async fn define(session: &Arc<Session>, snapshot: &Arc<CatalogSnapsho
         search_path,
         outputs: planned.schema.fields().iter().map(|field| field.name().clone()).collect(),
         columns: columns(&planned.schema, planned.logical.schema().inner(), &create.columns)?,
+        reads: planned.relations.iter().filter_map(|oid| snapshot.table(*oid)).map(|(schema, table)| (schema.name.clone(), table.name.clone())).collect(),
         depends_on: planned.relations,
         comment: create.comment.clone(),
     })
@@ -125,7 +133,9 @@ fn columns(names: &SchemaRef, types: &SchemaRef, given: &[ViewColumnDef]) -> Res
         if !seen.insert(name.clone()) {
             return Err(Error::DuplicateColumn { name });
         }
-        fields.push(Field::new(name, field.data_type().clone(), true).with_metadata(names.field(index).metadata().clone()));
+        let mut metadata = names.field(index).metadata().clone();
+        metadata.remove(COMMENT);
+        fields.push(Field::new(name, field.data_type().clone(), true).with_metadata(metadata));
     }
     Ok(Schema::new(fields))
 }

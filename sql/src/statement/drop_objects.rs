@@ -1,6 +1,6 @@
 //! What all kinds of `DROP` have in common: what depends on an object goes with it, or keeps it.
 
-use crate::catalog::{CatalogSnapshot, ViewDefinition};
+use crate::catalog::CatalogSnapshot;
 use crate::catalog::object::{Change, Definition, Object};
 use crate::error::{Error, Result};
 use crate::response::{Notice, Severity};
@@ -20,7 +20,7 @@ pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: 
             _ => "desired object(s)".into(),
         };
         let because = |dependent: &&Object| {
-            let on = all.iter().find(|object| depends(dependent, object));
+            let on = all.iter().find(|object| depends(snapshot, dependent, object));
             let on = on.map_or_else(String::new, |object| described(session, snapshot, object));
             format!("{} depends on {on}", described(session, snapshot, dependent))
         };
@@ -41,16 +41,9 @@ pub(super) fn drop_objects(session: &Session, snapshot: &CatalogSnapshot, oids: 
     Ok(all.into_iter().map(Change::drop).collect())
 }
 
-fn depends(dependent: &Object, object: &Object) -> bool {
-    match &dependent.definition {
-        Definition::View(view) => dependent.parent == object.oid || view.depends_on.contains(&object.oid),
-        Definition::Table(table) => {
-            let reads = |view: &ViewDefinition| view.depends_on.contains(&object.oid);
-            dependent.parent == object.oid || table.materialized.as_deref().is_some_and(reads)
-        }
-        Definition::External(_) => dependent.parent == object.oid,
-        _ => false,
-    }
+fn depends(snapshot: &CatalogSnapshot, dependent: &Object, object: &Object) -> bool {
+    let is_inside = dependent.definition.is_relation() && dependent.parent == object.oid;
+    is_inside || dependent.definition.view().is_some_and(|view| snapshot.reads(view, object.oid))
 }
 
 /// Such as `view sales.orders`, with the schema where the search path does not lead there.

@@ -31,7 +31,7 @@ pub(super) async fn prepare(
     declared: &[Option<DataType>],
 ) -> Result<PreparedStatement> {
     let modification = modification(session, statement, insert)?;
-    let planned = plan(&modification, insert, declared).await?;
+    let planned = plan(&modification, insert, None, declared).await?;
     let (mut parameter_types, mut schema, mut origins) = (planned.parameter_types, None, vec![]);
     if let Some(items) = &insert.returning {
         let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
@@ -68,7 +68,7 @@ pub(super) async fn execute(
         let (logical, types) = match current_plan(session, prepared_plan, &modification.snapshot).await? {
             Some(plan) => (plan.logical.clone(), prepared_plan.parameter_types.clone()),
             None => {
-                let planned = plan(&modification, insert, &prepared_plan.parameter_types).await?;
+                let planned = plan(&modification, insert, None, &prepared_plan.parameter_types).await?;
                 (planned.logical, planned.parameter_types)
             }
         };
@@ -88,7 +88,7 @@ pub(super) async fn execute(
             response = modification.or_discard(returned, &written).await?;
         }
         let operation = if insert.overwrite { Operation::Overwrite } else { Operation::Write };
-        let changes = TableChanges { added: written.files, removed, operation, columns: None, retires: false };
+        let changes = TableChanges { added: written.files, removed, operation, ..TableChanges::default() };
         if modification.apply(&contents, changes).await? {
             return Ok(response);
         }
@@ -96,7 +96,7 @@ pub(super) async fn execute(
     Err(Error::SerializationFailure)
 }
 
-fn modification(session: &Arc<Session>, statement: &Statement, insert: &Insert) -> Result<Modification> {
+pub(super) fn modification(session: &Arc<Session>, statement: &Statement, insert: &Insert) -> Result<Modification> {
     refuse_others(insert)?;
     let TableObject::TableName(name) = &insert.table else { return Err(Error::unsupported("INSERT into anything but a table")) };
     let snapshot = session.catalog();
@@ -133,8 +133,13 @@ fn refuse_others(insert: &Insert) -> Result<()> {
     Err(Error::unsupported(what))
 }
 
-/// Plans the rows to be written: all columns of the table, in its order.
-async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<DataType>]) -> Result<PlannedQuery> {
+/// Plans the rows to be written: all columns of the table, in its order. `given` are the rows if they are not in the statement.
+pub(super) async fn plan(
+    modification: &Modification,
+    insert: &Insert,
+    given: Option<Arc<dyn TableProvider>>,
+    declared: &[Option<DataType>],
+) -> Result<PlannedQuery> {
     let Modification { snapshot, target, .. } = modification;
     let fixed = fixed(target, insert)?;
     let columns = given_columns(target, insert, &fixed)?;
@@ -145,13 +150,15 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     if let Some(items) = &insert.returning {
         modification.check_reads(&alias(insert)?, items.clone(), &[], None, declared).await?;
     }
-    let mut planned = match &insert.source {
-        Some(source) => {
+    let is_given = given.is_some();
+    let mut planned = match (&insert.source, given) {
+        (_, Some(rows)) => modification.plan_part(rows, skeleton(&format!("SELECT * FROM {}", identifier(TARGET)))?, &[]).await?,
+        (Some(source), None) => {
             let query = ast::Statement::Query(Box::new(typed_source(target, snapshot, &columns, source)));
             modification.plan_query(query, declared).await?
         }
         // DEFAULT VALUES: one row, of which nothing is taken.
-        None => modification.plan_query(skeleton("SELECT NULL AS \"default\"")?, &[]).await?,
+        (None, None) => modification.plan_query(skeleton("SELECT NULL AS \"default\"")?, &[]).await?,
     };
     let width = if insert.source.is_some() { planned.logical.schema().fields().len() } else { 0 };
     if width > columns.len() {
@@ -162,7 +169,9 @@ async fn plan(modification: &Modification, insert: &Insert, declared: &[Option<D
     }
     let written = columns[..width].iter().chain(fixed.keys()).copied();
     target.check_columns(session, snapshot, Privilege::Insert, written)?;
-    refuse_generated(target, insert, &columns[..width])?;
+    if !is_given {
+        refuse_generated(target, insert, &columns[..width])?;
+    }
     let given = |index: usize| format!("\u{1}given {index}");
     let names = planned.logical.schema().iter().enumerate().map(|(index, (qualifier, field))| {
         logical_expr::Expr::Column(Column::from((qualifier, field))).alias(given(index))

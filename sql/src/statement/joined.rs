@@ -23,7 +23,7 @@ use futures::TryStreamExt;
 use udfs::postgres::ROW_ID;
 
 use super::insert::parsed_expression;
-use super::modify::{ATTEMPTS_MAX, Modification, Written, first_texts, query_of, refuse_volatile, replaced, select_of, skeleton, typed};
+use super::modify::{ATTEMPTS_MAX, Modification, Written, first_texts, query_of, refuse_aggregates, refuse_volatile, replaced, select_of, skeleton, typed};
 use super::names::folded;
 use crate::catalog::TableDefinition;
 use crate::error::{Error, Result};
@@ -131,6 +131,7 @@ impl Joined {
         let mut query = self.join_query("1")?;
         select_of(&mut query)?.projection.clone_from(&self.without_marker(modification, items)?);
         let planned = modification.plan_part(table, query, types).await?;
+        refuse_aggregates(&planned.logical)?;
         // The new values are computed once to be written and once to be returned.
         let table: Arc<dyn TableProvider> = Arc::new(modification.contents().await?.scan(&modification.target.definition)?);
         let twice = modification.plan_part(table, self.returning_query(modification)?, &planned.parameter_types).await?;
@@ -274,10 +275,18 @@ impl Joined {
                 values.insert(target.definition.columns.field(*index).name().clone(), value);
             }
         }
-        for (column, expression) in &target.definition.generated {
-            if let Some(mut expression) = parsed_expression(expression) {
-                substitute(&mut expression, &alias, &target.definition, &values)?;
-                values.insert(column.clone(), expression);
+        if !values.is_empty() {
+            // In the expressions of generated columns names are without that of the table, which others may have too.
+            let own = |field: &Arc<Field>| {
+                let column = Expr::CompoundIdentifier(vec![ident(&alias), ident(field.name())]);
+                (field.name().clone(), values.get(field.name()).cloned().unwrap_or(column))
+            };
+            let all: BTreeMap<String, Expr> = target.definition.columns.fields().iter().map(own).collect();
+            for (column, expression) in &target.definition.generated {
+                if let Some(mut expression) = parsed_expression(expression) {
+                    substitute(&mut expression, &alias, &target.definition, &all)?;
+                    values.insert(column.clone(), expression);
+                }
             }
         }
         let mut items = self.without_marker(modification, self.returning.as_deref().unwrap_or_default())?;

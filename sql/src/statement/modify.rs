@@ -29,6 +29,7 @@ use crate::planner::{self, PlannedQuery, TARGET};
 use crate::privileges::{Rights, denied, secured_relation};
 use crate::response::{Response, Rows};
 use crate::session::Session;
+use crate::session::scope::StatementScope;
 use crate::session::tables::TableContents;
 use crate::sql_state::SqlState;
 
@@ -183,8 +184,12 @@ impl Modification {
     /// statement is to be run again.
     pub(super) async fn current(&self) -> Result<Option<TableContents>> {
         let contents = self.contents().await?;
-        if contents.has_columns(&self.target.definition.columns) {
-            return Ok(Some(contents));
+        if contents.is_described_by(&self.target.definition) {
+            let is_idle = self.session.transaction_status() == crate::TransactionStatus::Idle;
+            let now = self.session.catalog();
+            // The rules may have changed while the contents were read.
+            let is_same = now.table_definition(self.target.oid).is_some_and(|definition| *definition == self.target.definition);
+            return Ok((is_same || !is_idle).then_some(contents));
         }
         if self.session.transaction_status() != crate::TransactionStatus::Idle {
             // If it is another program that has changed the columns, running the transaction again is of no use.
@@ -310,10 +315,19 @@ impl Modification {
 
     /// Writes rows, which have values for their parameters, as files of the table that are not part of it yet.
     pub(super) async fn write(&self, rows: LogicalPlan) -> Result<Written> {
+        self.write_in(rows, false).await
+    }
+
+    /// The same of rows that only this process has.
+    pub(super) async fn write_here(&self, rows: LogicalPlan) -> Result<Written> {
+        self.write_in(rows, true).await
+    }
+
+    async fn write_in(&self, rows: LogicalPlan, here: bool) -> Result<Written> {
         let definition = &self.target.definition;
         let plan = engine::write(rows, &definition.url()?, &definition.partition_columns, &definition.sort_columns)?;
         let mut written = Written::default();
-        let mut reports = self.run(plan).await?;
+        let mut reports = self.run_in(plan, here).await?;
         loop {
             let added = match reports.try_next().await {
                 Ok(Some(batch)) => add_reports(&batch, &mut written),
@@ -345,7 +359,11 @@ impl Modification {
 
     /// Runs a plan where it is best run.
     pub(super) async fn run(&self, logical: LogicalPlan) -> Result<Execution> {
-        let routed = self.place(logical).await?;
+        self.run_in(logical, false).await
+    }
+
+    async fn run_in(&self, logical: LogicalPlan, here: bool) -> Result<Execution> {
+        let routed = self.place(logical, here).await?;
         let engine = &self.session.sessions().engine;
         Ok(match routed.plan {
             Plan::Local(plan) => engine.run_local(&routed.state, &plan),
@@ -356,11 +374,11 @@ impl Modification {
         })
     }
 
-    async fn place(&self, logical: LogicalPlan) -> Result<Routed> {
+    async fn place(&self, logical: LogicalPlan, here: bool) -> Result<Routed> {
         let this = self.clone();
         planner::aside(self.statement.sql(), async move {
             let state = planner::session_state(&this.session, &this.snapshot);
-            select::place(&this.session, &this.statement, state, Arc::clone(&this.snapshot), logical, false).await
+            select::place(&this.session, &this.statement, state, Arc::clone(&this.snapshot), logical, here).await
         })
         .await
     }
@@ -376,7 +394,9 @@ impl Modification {
     ) -> Result<PlannedQuery> {
         let mut query = target_query(alias, "1", condition)?;
         select_of(&mut query)?.projection = items.to_vec();
-        self.plan_part(rows, query, declared).await
+        let planned = self.plan_part(rows, query, declared).await?;
+        refuse_aggregates(&planned.logical)?;
+        Ok(planned)
     }
 
     /// What RETURNING gives, all of it: an error in it must come before anything is changed. `command` is the word of the
@@ -399,7 +419,7 @@ impl Modification {
 
     /// All rows of a plan, in memory.
     pub(super) async fn collected(&self, plan: LogicalPlan, promised: &SchemaRef, command: &'static str) -> Result<Response> {
-        let routed = self.place(plan).await?;
+        let routed = self.place(plan, false).await?;
         let mut rows = select::rows_of(&self.session, self.statement.sql(), routed, promised, command)?;
         let held = MemoryConsumer::new("rows of RETURNING").register(&self.session.sessions().engine.runtime_env().memory_pool);
         let mut batches = vec![];
@@ -430,12 +450,37 @@ impl Modification {
 
     /// Makes changes; `false` if others were faster and the statement is to be run again.
     pub(super) async fn apply(&self, before: &TableContents, changes: TableChanges) -> Result<bool> {
-        let can_repeat = self.session.transaction_status() == crate::TransactionStatus::Idle;
+        let can_repeat = self.session.transaction_status() == crate::TransactionStatus::Idle && !StatementScope::is_stopped();
         match self.session.change_table(self.target.oid, before, changes).await {
             Ok(()) => Ok(true),
-            Err(Error::SerializationFailure) if can_repeat => Ok(false),
+            Err(Error::SerializationFailure) if can_repeat => {
+                // Perhaps the table is another one now.
+                self.session.refresh_catalog().await?;
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// RETURNING gives a row for each that was changed.
+pub(super) fn refuse_aggregates(plan: &LogicalPlan) -> Result<()> {
+    let mut message = None;
+    plan.apply(|node| {
+        match node {
+            LogicalPlan::Aggregate(_) => message = Some("aggregate functions are not allowed in RETURNING"),
+            LogicalPlan::Window(_) => message = Some("window functions are not allowed in RETURNING"),
+            _ => {}
+        }
+        // What is below is a query of its own.
+        Ok(match node {
+            LogicalPlan::Projection(_) | LogicalPlan::Sort(_) if message.is_none() => TreeNodeRecursion::Continue,
+            _ => TreeNodeRecursion::Stop,
+        })
+    })?;
+    match message {
+        Some(message) => Err(Error::classified(SqlState::GROUPING_ERROR, message)),
+        None => Ok(()),
     }
 }
 
@@ -473,7 +518,7 @@ pub(super) fn replaced(
 ) -> Result<TableChanges> {
     let scan = contents.scan(definition)?;
     let removed = scan.files().filter(|file| paths.contains(&file.path)).cloned().collect();
-    Ok(TableChanges { added: written.files, removed, operation, columns: None, retires: false })
+    Ok(TableChanges { added: written.files, removed, operation, ..TableChanges::default() })
 }
 
 /// A condition that is not the same each time it is evaluated would change a row by halves: it is evaluated to find files and

@@ -46,7 +46,7 @@ pub(super) async fn refresh_materialized_view(session: &Arc<Session>, statement:
         let rows = cast_to_columns(planned.logical, definition, &modification.snapshot)?;
         let written = modification.write(rows).await?;
         let removed = contents.scan(definition)?.files().cloned().collect();
-        let changes = TableChanges { added: written.files, removed, operation: Operation::Overwrite, columns: None, retires: false };
+        let changes = TableChanges { added: written.files, removed, operation: Operation::Overwrite, ..TableChanges::default() };
         if modification.apply(&contents, changes).await? {
             return Ok(command("REFRESH MATERIALIZED VIEW"));
         }

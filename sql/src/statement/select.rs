@@ -20,9 +20,12 @@ use crate::planner;
 use crate::response::{Response, Rows};
 use crate::session::Session;
 use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan, moment};
+use crate::session::scope::StatementScope;
 
 /// How long a plan is good for that is good for a moment only: what executes what it has just prepared uses it.
 const MOMENT: Duration = Duration::from_millis(100);
+/// How often a query is planned while the catalog changes.
+const ATTEMPTS_MAX: u32 = 5;
 
 pub(super) async fn prepare(
     session: &Arc<Session>,
@@ -68,7 +71,14 @@ pub(super) async fn rows(
     let inner = prepared.inner();
     let routed = route(session, prepared, query, parameters).await?;
     let promised = match &inner.schema {
-        Some(schema) => Arc::clone(schema),
+        Some(schema) => {
+            let now = planner::describe(&routed.logical, &routed.snapshot).0;
+            let names = |schema: &SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+            if names(&now) != names(schema) {
+                return Err(Error::StalePlan);
+            }
+            Arc::clone(schema)
+        }
         None => planner::describe(&routed.logical, &routed.snapshot).0,
     };
     rows_of(session, prepared.sql(), routed, &promised, "SELECT")
@@ -136,18 +146,27 @@ async fn route_here(
     parameters: &[ScalarValue],
 ) -> Result<Routed> {
     let (statement, prepared) = (prepared.statement(), prepared.inner());
-    let snapshot = session.catalog();
-    let state = planner::session_state(session, &snapshot);
-    let (logical, types, only_catalog) = match current_plan(session, prepared, &snapshot).await? {
-        Some(plan) => (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog),
-        None => {
-            let planned =
-                planner::plan_query(session, &state, &snapshot, statement, query, &prepared.parameter_types).await?;
-            (planned.logical, planned.parameter_types, planned.only_catalog)
+    let mut attempts = ATTEMPTS_MAX;
+    loop {
+        let snapshot = session.catalog();
+        let state = planner::session_state(session, &snapshot);
+        let (logical, types, only_catalog) = match current_plan(session, prepared, &snapshot).await? {
+            Some(plan) => (plan.logical.clone(), prepared.parameter_types.clone(), plan.only_catalog),
+            None => {
+                let planned =
+                    planner::plan_query(session, &state, &snapshot, statement, query, &prepared.parameter_types).await?;
+                (planned.logical, planned.parameter_types, planned.only_catalog)
+            }
+        };
+        attempts -= 1;
+        if attempts > 0 && session.catalog().version != snapshot.version {
+            // What has changed the catalog may have changed tables too, of which this has seen some before and some after.
+            StatementScope::look_again();
+            continue;
         }
-    };
-    let logical = planner::bind(&logical, &types, parameters)?;
-    place(session, statement, state, snapshot, logical, only_catalog).await
+        let logical = planner::bind(&logical, &types, parameters)?;
+        return place(session, statement, state, snapshot, logical, only_catalog).await;
+    }
 }
 
 /// The plan of a prepared statement, if it is still good for the catalog and the tables that there are now.

@@ -35,6 +35,14 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
     if chain {
         return Err(Error::unsupported("AND CHAIN"));
     }
+    if session.transaction(|transaction| transaction.is_implicit()) {
+        warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+    }
+    finish(session, commit, tag).await
+}
+
+/// Ends the block, if there is one.
+pub(crate) async fn finish(session: &Arc<Session>, commit: bool, tag: &str) -> Result<Response> {
     let Some(ended) = session.transaction(|transaction| transaction.end(commit)) else {
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return Ok(done(tag));

@@ -22,7 +22,7 @@ use super::modify::{
 use super::names::folded;
 use crate::catalog::grants::Privilege;
 use crate::error::{Error, Result};
-use crate::parser::Statement;
+use crate::parser::{Dialect, Statement};
 use crate::planner::assign::{as_table, cast_to_columns, flag_column, identifier, new_column, with_new_values};
 use crate::planner::{self, TARGET};
 use crate::planner::build::{aliased, ident};
@@ -216,6 +216,11 @@ pub(super) fn assignments(modification: &Modification, given: &[Assignment]) -> 
     let mut values = BTreeMap::new();
     let mut assign = |column: &ObjectName, value: &Expr| {
         let target = &modification.target;
+        if let ([first, _, ..], Dialect::Postgres) = (column.0.as_slice(), modification.session.dialect()) {
+            // What comes after a column is a field of it.
+            target.column(&first.as_ident().map_or_else(|| first.to_string(), folded))?;
+            return Err(Error::unsupported("setting a field of a column"));
+        }
         let name = column.0.last().and_then(|part| part.as_ident()).map_or_else(|| column.to_string(), folded);
         let index = target.column(&name)?;
         if !is_default(value) {

@@ -10,12 +10,12 @@ use datafusion::arrow::datatypes::Schema;
 use chrono::Utc;
 use deltalake::DeltaTableError;
 use deltalake::kernel::{Action, Add, MetadataExt};
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, PROTOCOL, TransactionError};
 use deltalake::logstore::get_actions;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::{OnceCell, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use url::Url;
 use uuid::Uuid;
 
@@ -31,8 +31,12 @@ use crate::write::FILE_BYTES_MAX;
 const ATTEMPTS_MAX: u32 = 100;
 /// What the configuration of a table says that is retired.
 const RETIRED: &str = "arbalest.retired";
+/// The configuration's name for what the rules for rows are called.
+const RULES: &str = "arbalest.rules";
 /// Says in the log which commit an entry is of.
 const COMMIT_ID: &str = "arbalest.commit";
+/// Says that the commit was not made, and never will be.
+const ABORTED: &str = "arbalest.aborted";
 
 /// Files to add to a table and to take out of it.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +46,8 @@ pub struct TableChanges {
     pub operation: Operation,
     /// The columns that the table has from now on. Whoever names them has seen all rows: it conflicts with any other change.
     pub columns: Option<Arc<Schema>>,
+    /// What the rules for rows are called from now on, with new columns: who knows other rules must not write.
+    pub rules: Option<Uuid>,
     /// Nobody can change the table any more: another one is in its place.
     pub retires: bool,
 }
@@ -111,6 +117,7 @@ impl TableChanges {
         self.added = added;
         self.added.extend(next.added);
         self.columns = next.columns.or(self.columns.take());
+        self.rules = next.rules.or(self.rules);
         self.retires |= next.retires;
     }
 
@@ -124,12 +131,24 @@ impl TableChanges {
             if let Some(columns) = &self.columns {
                 metadata = metadata.with_schema(&kernel_schema(columns)?)?;
             }
+            if let Some(rules) = self.rules {
+                metadata = metadata.add_config_key(RULES.to_owned(), rules.to_string())?;
+            }
             if self.retires {
                 metadata = metadata.add_config_key(RETIRED.to_owned(), true.to_string())?;
             }
             actions.insert(0, metadata.into());
         }
         Ok(actions)
+    }
+
+    /// Fails if the table does not allow them, whoever else changes it.
+    pub(super) fn check(&self, base: &TableVersion) -> Result<()> {
+        let check = || {
+            let (actions, operation) = (self.actions(base)?, self.logged_operation(base)?);
+            PROTOCOL.can_commit(base.state.snapshot(), &actions, &operation).map_err(DeltaTableError::from)
+        };
+        check().map_err(|error| failed(&base.location, error))
     }
 
     fn logged_operation(&self, base: &TableVersion) -> Result<DeltaOperation, DeltaTableError> {
@@ -160,8 +179,17 @@ impl TableChanges {
 impl DeltaTables {
     /// Makes `changes`, which were made to `base`.
     pub async fn commit(&self, base: &Arc<TableVersion>, changes: &TableChanges) -> Result<(), CommitError> {
-        let turn = self.turn(&base.location);
-        let _others_too = turn.read().await;
+        let turn = self.wait_for_turn(&base.location).await;
+        self.commit_in_turn(base, changes, turn).await
+    }
+
+    /// Waits while somebody [holds](Self::hold) a table.
+    pub async fn wait_for_turn(&self, location: &Url) -> Turn {
+        Turn(self.turn(location).read_owned().await)
+    }
+
+    /// See [`commit`](Self::commit).
+    pub async fn commit_in_turn(&self, base: &Arc<TableVersion>, changes: &TableChanges, _turn: Turn) -> Result<(), CommitError> {
         let _shared = self.commits.read().await;
         let alone = self.ledger.begin(1);
         let id = alone.ids()[0];
@@ -186,11 +214,11 @@ impl DeltaTables {
         alone: &mut Option<Unpublished<'_>>,
     ) -> Result<(), CommitError> {
         let mut base = Arc::clone(base);
-        if base.state.metadata().configuration().contains_key(RETIRED) {
+        if base.is_retired() {
             return Err(CommitError::Conflict);
         }
         for _ in 0..ATTEMPTS_MAX {
-            match self.try_commit(&base, changes, id, alone).await? {
+            match self.try_commit(&base, changes, id, None, alone).await? {
                 Attempt::Done => return Ok(()),
                 Attempt::Late => match self.rebase(&base, changes, Some(id)).await? {
                     Rebased::Done => return Ok(()),
@@ -201,16 +229,33 @@ impl DeltaTables {
         Err(CommitError::Conflict)
     }
 
+    /// Keeps a commit that has not been made from ever being made, whoever may still be at it. Gives whether it was made.
+    pub(super) async fn abort(&self, location: &Url, base: u64, id: Uuid) -> Result<bool> {
+        for _ in 0..ATTEMPTS_MAX {
+            let latest = self.latest(location).await?;
+            if let Some(is_aborted) = self.entry_of(&latest, base + 1, id).await? {
+                return Ok(!is_aborted);
+            }
+            // An entry that is on its way has this number, or one that is taken.
+            if let Attempt::Done = self.try_commit(&latest, &TableChanges::default(), id, Some(ABORTED), &mut None).await? {
+                return Ok(false);
+            }
+        }
+        Err(failed(location, DeltaTableError::generic("others are always faster")))
+    }
+
+    /// The entry says also that it is `marked`.
     async fn try_commit(
         &self,
         base: &TableVersion,
         changes: &TableChanges,
         id: Uuid,
+        marked: Option<&str>,
         alone: &mut Option<Unpublished<'_>>,
     ) -> Result<Attempt> {
         let location = &base.location;
         let properties = CommitProperties::default()
-            .with_metadata([(COMMIT_ID.to_owned(), Value::from(id.to_string()))])
+            .with_metadata([(COMMIT_ID.to_owned(), Value::from(id.to_string()))].into_iter().chain(marked.map(|mark| (mark.to_owned(), Value::from(true)))))
             // Conflicts are ours to judge: the library takes every reader of a table for one of all its files.
             .with_max_retries(0);
         let operation = changes.logged_operation(base).map_err(|error| failed(location, error))?;
@@ -226,9 +271,9 @@ impl DeltaTables {
             // The entry may be there although nobody said so.
             Err(error @ DeltaTableError::ObjectStore { .. }) => {
                 let latest = self.latest(location).await?;
-                return match self.is_in(&latest, base.number + 1, id).await? {
-                    true => Ok(Attempt::Done),
-                    false => Err(failed(location, error)),
+                return match self.entry_of(&latest, base.number + 1, id).await? {
+                    Some(is_aborted) if is_aborted == marked.is_some() => Ok(Attempt::Done),
+                    _ => Err(failed(location, error)),
                 };
             }
             Err(error) => return Err(failed(location, error)),
@@ -250,6 +295,9 @@ impl DeltaTables {
 
     /// Looks at what others have done since `base`.
     pub(super) async fn rebase(&self, base: &TableVersion, changes: &TableChanges, id: Option<Uuid>) -> Result<Rebased, CommitError> {
+        if base.is_retired() {
+            return Err(CommitError::Conflict);
+        }
         let latest = self.latest(&base.location).await?;
         // Files that others have added since have the old columns.
         let is_bound = changes.columns.is_some() && latest.number > base.number;
@@ -257,7 +305,9 @@ impl DeltaTables {
         for number in base.number + 1..=latest.number {
             for action in self.actions_of(&latest, number).await? {
                 match action {
-                    action if id.is_some_and(|id| id_of(&action) == Some(id)) => return Ok(Rebased::Done),
+                    action if id.is_some_and(|id| id_of(&action) == Some(id)) => {
+                        return if is_aborted(&action) { Err(CommitError::Conflict) } else { Ok(Rebased::Done) };
+                    }
                     Action::Metadata(_) | Action::Protocol(_) => return Err(CommitError::Conflict),
                     _ if is_bound => return Err(CommitError::Conflict),
                     // Rows that nobody has seen are not replaced.
@@ -270,13 +320,14 @@ impl DeltaTables {
         Ok(Rebased::Onto(latest))
     }
 
-    pub(super) async fn is_in(&self, latest: &TableVersion, first: u64, id: Uuid) -> Result<bool> {
+    /// Whether a commit was aborted; `None` if it is not in the log from the `first` version on.
+    async fn entry_of(&self, latest: &TableVersion, first: u64, id: Uuid) -> Result<Option<bool>> {
         for number in first..=latest.number {
-            if self.actions_of(latest, number).await?.iter().any(|action| id_of(action) == Some(id)) {
-                return Ok(true);
+            if let Some(action) = self.actions_of(latest, number).await?.iter().find(|action| id_of(action) == Some(id)) {
+                return Ok(Some(is_aborted(action)));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     async fn actions_of(&self, version: &TableVersion, number: u64) -> Result<Vec<Action>> {
@@ -290,6 +341,21 @@ impl DeltaTables {
         let entry = self.log(location)?.read_commit_entry(number).await.map_err(|error| failed(location, error))?;
         let actions = entry.map(|entry| get_actions(number, &entry)).transpose();
         actions.map_err(|error| failed(location, error))
+    }
+}
+
+/// While somebody has it nobody else holds the table.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "its end is the turn's")] OwnedRwLockReadGuard<()>);
+
+impl TableVersion {
+    fn is_retired(&self) -> bool {
+        self.state.metadata().configuration().contains_key(RETIRED)
+    }
+
+    /// What the rules for rows are called.
+    pub fn rules(&self) -> Option<Uuid> {
+        self.state.metadata().configuration().get(RULES)?.parse().ok()
     }
 }
 
@@ -312,6 +378,10 @@ pub(super) fn id_of(action: &Action) -> Option<Uuid> {
         Action::CommitInfo(info) => info.info.get(COMMIT_ID)?.as_str()?.parse().ok(),
         _ => None,
     }
+}
+
+fn is_aborted(action: &Action) -> bool {
+    matches!(action, Action::CommitInfo(info) if info.info.contains_key(ABORTED))
 }
 
 fn is_late(error: &DeltaTableError) -> bool {

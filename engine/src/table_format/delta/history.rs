@@ -122,7 +122,7 @@ impl DeltaTables {
             error => failed(location, error.into()),
         })?;
         let operation = Operation::Restore { version: older.number };
-        Ok(TableChanges { added, removed, operation, columns: None, retires: false })
+        Ok(TableChanges { added, removed, operation, ..TableChanges::default() })
     }
 }
 

@@ -52,6 +52,8 @@ struct Part {
     removed: Vec<String>,
     operation: Operation,
     columns: Option<Schema>,
+    #[serde(default)]
+    rules: Option<Uuid>,
     retires: bool,
 }
 
@@ -61,25 +63,30 @@ impl DeltaTables {
         let alone = self.commits.write().await;
         for (base, changes) in &parts {
             self.rebase(base, changes, None).await?;
+            changes.check(base)?;
         }
-        // What another process can still come in the way of decides.
-        parts.sort_by_key(|(_, changes)| changes.only_adds());
-        let unpublished = self.ledger.begin(parts.len());
+        // What another process can still come in the way of decides, first of all that without which the catalog would be wrong.
+        parts.sort_by_key(|(_, changes)| (changes.columns.is_none() && !changes.retires, changes.only_adds()));
+        let part = |(base, _): &(Arc<TableVersion>, Arc<TableChanges>)| (Uuid::new_v4(), base.location.clone(), base.number);
+        let unpublished = self.ledger.begin_joint(parts.iter().map(part).collect());
         Ok(JointCommit { tables: self, parts, made: Made { unpublished, _alone: alone } })
     }
 
-    /// Whether the changes of a journal are decided. Nobody must be making them.
-    pub async fn is_decided(&self, journal: &Journal) -> Result<bool> {
-        let Some(first) = journal.parts.first() else { return Ok(false) };
-        let latest = self.latest(&first.location).await?;
-        self.is_in(&latest, first.base + 1, first.id).await
+    /// Whether the changes of a journal are decided. If they are not they never will be, should a server that was taken for
+    /// dead still be at it.
+    pub async fn settle(&self, journal: &Journal) -> Result<bool> {
+        match journal.parts.first() {
+            Some(first) => self.abort(&first.location, first.base, first.id).await,
+            None => Ok(false),
+        }
     }
 
     /// Makes what is left of changes that are decided. What cannot be done any more, because somebody else has changed the
     /// same, is left out, and so is a table that cannot be read and that `is_gone`.
     pub async fn complete(&self, journal: &Journal, is_gone: impl Fn(&Url) -> bool + Send) -> Result<()> {
         // Readers see all of it at once here too.
-        let _unpublished = self.ledger.resume(journal.parts.iter().map(|part| part.id));
+        let part = |part: &Part| (part.id, part.location.clone(), part.base);
+        let _unpublished = self.ledger.begin_joint(journal.parts.iter().map(part).collect());
         let _shared = self.commits.read().await;
         for part in &journal.parts {
             match self.complete_part(part).await {
@@ -99,6 +106,7 @@ impl DeltaTables {
             removed: base.files().filter(|file| removed.contains(file.path.as_str())).cloned().collect(),
             operation: part.operation,
             columns: part.columns.clone().map(Arc::new),
+            rules: part.rules,
             retires: part.retires,
         };
         match self.rebase(&base, &changes, Some(part.id)).await? {
@@ -125,6 +133,7 @@ impl<'a> JointCommit<'a> {
             removed: changes.removed.iter().map(|file| file.path.clone()).collect(),
             operation: changes.operation,
             columns: changes.columns.as_deref().cloned(),
+            rules: changes.rules,
             retires: changes.retires,
         };
         Journal { parts: self.parts.iter().zip(self.made.unpublished.ids()).map(part).collect() }
@@ -213,11 +222,10 @@ mod tests {
         let dying = tables();
         let joint = dying.begin(parts.clone()).await.expect("nothing is against it");
         let journal = kept(&joint.journal());
-        assert!(!tables().is_decided(&journal).await.expect("is known"));
         // The process dies when one table is done.
         joint.decide().await.expect("is made");
         assert_eq!(files(&parts).await, ["new.parquet", "old.parquet"]);
-        assert!(tables().is_decided(&journal).await.expect("is known"));
+        assert!(tables().settle(&journal).await.expect("is known"));
         for _ in 0..2 {
             // Somebody else goes on.
             tables().complete(&journal, |_| false).await.expect("is done");
@@ -239,7 +247,7 @@ mod tests {
         let joint = one.begin(parts.clone()).await.expect("nothing is against it");
         tables().commit(&parts[0].0, &delete(&parts[0].0)).await.expect("is made");
         assert!(matches!(joint.decide().await, Err(CommitError::Conflict)));
-        assert!(!tables().is_decided(&joint.journal()).await.expect("is known"));
+        assert!(!tables().settle(&joint.journal()).await.expect("is known"));
         drop(joint);
 
         parts[0].0 = tables().latest(&parts[0].0.location).await.expect("a version");
@@ -253,6 +261,60 @@ mod tests {
         let unread = tables().complete(&journal, |_| false).await;
         assert!(unread.is_err());
         tables().complete(&journal, |_| true).await.expect("is done");
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_for_dead_is_not_made_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let parts = two(&directory).await;
+        let slow = tables();
+        let joint = slow.begin(parts.clone()).await.expect("nothing is against it");
+        for _ in 0..2 {
+            assert!(!tables().settle(&kept(&joint.journal())).await.expect("is known"));
+        }
+        assert!(matches!(joint.decide().await, Err(CommitError::Conflict)));
+        assert_eq!(files(&parts).await, ["old.parquet", "old.parquet"]);
+        // Others are not kept from anything.
+        tables().commit(&parts[0].0, &parts[0].1).await.expect("is made");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_made_is_known_before() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut parts = two(&directory).await;
+        let retiring = TableChanges { retires: true, operation: Operation::Alter, ..TableChanges::default() };
+        tables().commit(&parts[1].0, &retiring).await.expect("is made");
+        parts[1].0 = tables().latest(&parts[1].0.location).await.expect("a version");
+        assert!(matches!(tables().begin(parts.clone()).await, Err(CommitError::Conflict)));
+
+        let log = directory.path().join("a/_delta_log");
+        let first = std::fs::read_to_string(log.join("00000000000000000000.json")).expect("an entry");
+        let append_only = first.replace("\"configuration\":{}", "\"configuration\":{\"delta.appendOnly\":\"true\"}");
+        assert_ne!(append_only, first);
+        std::fs::write(log.join("00000000000000000000.json"), append_only).expect("is written");
+        let latest = tables().latest(&parts[0].0.location).await.expect("a version");
+        parts.truncate(1);
+        parts[0].0 = latest;
+        assert!(matches!(tables().begin(parts).await, Err(CommitError::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn what_others_add_on_top_of_a_half_made_commit_does_not_show_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let parts = two(&directory).await;
+        let tables = tables();
+        let joint = tables.begin(parts.clone()).await.expect("nothing is against it");
+        joint.decide().await.expect("is made");
+        let location = &parts[0].0.location;
+        super::tests::tables().commit(&parts[0].0, &adding("more.parquet")).await.expect("is made");
+        assert_eq!(tables.read(location).await.expect("a version").0.number, 0);
+        let during = tables.ledger.now();
+        let (made, complete) = joint.complete().await;
+        complete.expect("is made");
+        drop(made);
+        assert_eq!(tables.read(location).await.expect("a version").0.number, 2);
+        let seen = tables.as_of(location, during, super::super::ReadFor::Statement).await.expect("a version");
+        assert_eq!(seen.number, 0);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which commits of this process a reader sees: those of several tables all at once, and none before those that it was
 //! made after.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,10 +9,13 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use url::Url;
 use uuid::Uuid;
 
 /// Commits of which is known when they were published. Of older ones their time is known.
 const PUBLISHED_MAX: u64 = 100_000;
+/// Parts of commits of several tables of which is known where they are.
+const PARTS_MAX: usize = 1_000;
 /// How long a reader waits for a commit that it has found half made.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,18 @@ struct State {
     /// Of the commit that was published last.
     sequence: u64,
     in_progress: HashSet<Uuid>,
+    /// Of commits of several tables, the oldest first.
+    parts: VecDeque<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    id: Uuid,
+    location: Url,
+    /// The version that it was made to.
+    base: u64,
+    /// When it was published, if it is.
+    sequence: Option<u64>,
 }
 
 /// Commits in progress, published when this is dropped.
@@ -80,14 +95,25 @@ impl Ledger {
 
     /// The ids of as many commits, which are in progress now.
     pub(super) fn begin(&self, count: usize) -> Unpublished<'_> {
-        self.resume((0..count).map(|_| Uuid::new_v4()))
-    }
-
-    /// Commits that a process has begun are in progress again.
-    pub(super) fn resume(&self, ids: impl Iterator<Item = Uuid>) -> Unpublished<'_> {
-        let ids: Vec<Uuid> = ids.collect();
+        let ids: Vec<Uuid> = (0..count).map(|_| Uuid::new_v4()).collect();
         self.state.lock().in_progress.extend(&ids);
         Unpublished { ledger: self, ids }
+    }
+
+    /// The parts of a commit of several tables, each with the version that it is made to, are in progress now.
+    pub(super) fn begin_joint(&self, parts: Vec<(Uuid, Url, u64)>) -> Unpublished<'_> {
+        let ids: Vec<Uuid> = parts.iter().map(|(id, ..)| *id).collect();
+        let mut state = self.state.lock();
+        state.in_progress.extend(&ids);
+        state.parts.extend(parts.into_iter().map(|(id, location, base)| Part { id, location, base, sequence: None }));
+        Unpublished { ledger: self, ids }
+    }
+
+    /// The parts of commits of several tables that are not to be seen at a moment, and the versions that they were made to.
+    pub(super) fn hidden(&self, location: &Url, point: ReadPoint) -> Vec<(Uuid, u64)> {
+        let state = self.state.lock();
+        let is_hidden = |part: &&Part| part.sequence.is_none_or(|sequence| sequence > point.sequence) && part.location == *location;
+        state.parts.iter().filter(is_hidden).map(|part| (part.id, part.base)).collect()
     }
 
     /// A commit of this process; `None` if it is of another one, or old.
@@ -135,6 +161,13 @@ impl Drop for Unpublished<'_> {
         for id in &self.ids {
             self.ledger.published.insert(*id, state.sequence);
             state.in_progress.remove(id);
+        }
+        let sequence = Some(state.sequence);
+        for part in state.parts.iter_mut().filter(|part| self.ids.contains(&part.id)) {
+            part.sequence = sequence;
+        }
+        while state.parts.len() > PARTS_MAX && state.parts.front().is_some_and(|part| part.sequence.is_some()) {
+            state.parts.pop_front();
         }
         drop(state);
         self.ledger.changed.notify_waiters();

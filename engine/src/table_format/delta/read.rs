@@ -33,6 +33,11 @@ pub enum ReadFor {
 }
 
 impl DeltaTables {
+    /// A moment between commits of this process.
+    pub fn now(&self) -> ReadPoint {
+        self.ledger.now()
+    }
+
     /// The table as it is now, and a moment at which it is so.
     pub async fn read(&self, location: &Url) -> Result<(Arc<TableVersion>, ReadPoint)> {
         for _ in 0..ATTEMPTS_MAX {
@@ -41,15 +46,17 @@ impl DeltaTables {
             if self.ledger.is_quiet_since(point) {
                 return Ok((latest, point));
             }
-            let Some(id) = self.origin(&latest).await?.id else { return Ok((latest, point)) };
-            match self.ledger.standing(id, point) {
-                Some(Standing::InProgress) => {
+            let id = self.origin(&latest).await?.id;
+            match id.and_then(|id| Some((id, self.ledger.standing(id, point)?))) {
+                Some((id, Standing::InProgress)) => {
                     if !self.ledger.wait_for(id).await {
                         break;
                     }
                 }
-                Some(Standing::Later(then)) => return Ok((latest, then)),
-                Some(Standing::Visible) | None => return Ok((latest, point)),
+                Some((_, Standing::Later(then))) => return Ok((latest, then)),
+                Some((_, Standing::Visible)) => return Ok((latest, point)),
+                // Others have gone on, perhaps on top of what is half made.
+                None => return Ok((self.as_of(location, point, ReadFor::Statement).await?, point)),
             }
         }
         let point = self.ledger.now();
@@ -59,16 +66,36 @@ impl DeltaTables {
     /// The table as it was at a moment. The first version is there at any.
     pub async fn as_of(&self, location: &Url, point: ReadPoint, reads: ReadFor) -> Result<Arc<TableVersion>> {
         let latest = self.latest(location).await?;
-        let is_quiet = reads == ReadFor::Statement && self.ledger.is_quiet_since(point);
-        if is_quiet || latest.number == 0 || self.is_visible(self.origin(&latest).await?, point, reads) {
+        if reads == ReadFor::Statement && self.ledger.is_quiet_since(point) {
             return Ok(latest);
         }
-        for number in (1..latest.number).rev() {
+        let mut newest = self.below_hidden(&latest, point).await?;
+        if newest == latest.number {
+            if newest == 0 || self.is_visible(self.origin(&latest).await?, point, reads) {
+                return Ok(latest);
+            }
+            newest -= 1;
+        }
+        for number in (1..=newest).rev() {
             if self.is_visible(self.origin_of(location, number).await?, point, reads) {
                 return self.at(location, Moment::Version(number)).await;
             }
         }
         self.at(location, Moment::Version(0)).await
+    }
+
+    /// The newest version that has none of the commits of several tables that are not to be seen.
+    async fn below_hidden(&self, latest: &TableVersion, point: ReadPoint) -> Result<u64> {
+        let mut newest = latest.number;
+        for (id, base) in self.ledger.hidden(&latest.location, point) {
+            for number in base + 1..=newest {
+                if self.origin_of(&latest.location, number).await?.id == Some(id) {
+                    newest = number - 1;
+                    break;
+                }
+            }
+        }
+        Ok(newest)
     }
 
     fn is_visible(&self, origin: Origin, point: ReadPoint, reads: ReadFor) -> bool {

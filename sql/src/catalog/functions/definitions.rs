@@ -12,7 +12,7 @@ use udfs::postgres::value::Value;
 use super::names::Kind;
 use super::{Info, oid_of, with_source};
 use crate::catalog::pg_catalog::format_type::format_type;
-use crate::catalog::pg_catalog::objects::{Key, checks, keys, view_definition};
+use crate::catalog::pg_catalog::objects::{Key, checks, foreign_keys, keys, view_definition};
 use crate::catalog::pg_catalog::oids::{Part, part};
 use crate::catalog::pg_catalog::pg_proc::{FUNCTIONS, Function};
 use crate::catalog::pg_catalog::roles::roles;
@@ -43,12 +43,16 @@ pub(super) fn functions(info: &Info) -> Vec<ScalarUDF> {
         .returns_pg_type(DataType::Utf8, "name")
         .build(),
         function("pg_get_constraintdef", &[Oid, Bool], 1, |_, source, call| {
-            let found = find_key(source, |key| Some(key.constraint) == oid_of(call.arg(0)));
+            let found = find_key(source, |key| key.constraint.is_some() && key.constraint == oid_of(call.arg(0)));
+            let foreign = || {
+                let mut all = source.snapshot.tables().flat_map(|(schema, table)| foreign_keys(schema, table).into_iter().map(move |key| (table, key)));
+                all.find(|(_, key)| Some(key.constraint) == oid_of(call.arg(0))).map(|(table, key)| pg_constraint::foreign_definition(source, table, &key))
+            };
             let check = || {
                 let mut all = source.snapshot.tables().flat_map(|(_, table)| checks(table));
                 all.find(|check| Some(check.oid) == oid_of(call.arg(0))).map(|check| pg_constraint::check_definition(&check))
             };
-            Ok(found.map(|(_, table, key)| pg_constraint::definition(table, &key)).or_else(check).into())
+            Ok(found.map(|(_, _, key)| pg_constraint::definition(&key)).or_else(check).or_else(foreign).into())
         })
         .build(),
         function("pg_get_indexdef", &[Oid, Int4, Bool], 1, |_, source, call| {
@@ -57,7 +61,7 @@ pub(super) fn functions(info: &Info) -> Vec<ScalarUDF> {
             };
             Ok(match usize::try_from(call.int(1)) {
                 Ok(0) => pg_index::definition(schema, table, &key).into(),
-                Ok(column) => key.column_names(table).get(column - 1).map_or_else(String::new, |name| quoted_identifier(name)).into(),
+                Ok(column) => key.terms.get(column - 1).map_or_else(String::new, |name| quoted_identifier(name).into()).into(),
                 Err(_) => Value::text(""),
             })
         })

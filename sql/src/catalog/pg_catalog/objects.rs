@@ -6,7 +6,7 @@ use udfs::postgres::value::Value;
 
 use super::oids::{self, Part};
 use crate::catalog::session_info::SessionInfo;
-use crate::catalog::{CatalogSnapshot, Table, TableKind};
+use crate::catalog::{CatalogSnapshot, KeyRole, Reference, Schema, Table, TableKind};
 use crate::privileges::Rights;
 
 /// Schema and field metadata: the text of COMMENT ON.
@@ -28,15 +28,48 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A primary or unique key, with the index that PostgreSQL would have made for it.
+/// A primary or unique key, with the index that PostgreSQL would have made for it, or an index alone.
 pub struct Key {
-    pub constraint: u32,
+    /// `None` for an index alone.
+    pub constraint: Option<u32>,
     pub index: u32,
     /// Of both.
     pub name: String,
     pub primary: bool,
+    pub unique: bool,
+    /// Columns by their names, and expressions.
+    pub terms: Vec<String>,
+    /// Column numbers from 1; 0 is an expression.
+    pub columns: Vec<i64>,
+}
+
+/// A foreign key that is declared.
+pub struct ForeignKey {
+    pub constraint: u32,
+    pub name: String,
     /// Column numbers from 1.
     pub columns: Vec<i64>,
+    pub references: Reference,
+}
+
+/// The numbers of columns, from 1.
+pub fn numbers(table: &Table, columns: &[String]) -> Vec<i64> {
+    columns.iter().map(|name| table.schema.index_of(name).map_or(0, |index| i64::try_from(index + 1).unwrap_or_default())).collect()
+}
+
+/// The foreign keys that are declared of a table in this schema.
+pub fn foreign_keys(schema: &Schema, table: &Table) -> Vec<ForeignKey> {
+    let keys = table.definition.iter().flat_map(|definition| &definition.keys);
+    let foreign = keys.filter_map(|key| {
+        let mut references = key.references.clone()?;
+        if references.schema.is_empty() {
+            // Of the table itself.
+            references.schema.clone_from(&schema.name);
+        }
+        let constraint = oids::named_part(table.oid, Part::Constraint, &key.name);
+        Some(ForeignKey { constraint, name: key.name.clone(), columns: numbers(table, &key.columns), references })
+    });
+    foreign.collect()
 }
 
 impl Key {
@@ -52,9 +85,18 @@ impl Key {
 
 /// The keys that are declared of a table.
 pub fn keys(table: &Table) -> Vec<Key> {
-    let Some(constraints) = table.provider.constraints() else { return Vec::new() };
-    constraints
-        .iter()
+    let declared = table.definition.iter().flat_map(|definition| &definition.keys).filter(|key| key.role.has_index());
+    let declared = declared.map(|key| Key {
+        constraint: key.role.is_constraint().then(|| oids::named_part(table.oid, Part::Constraint, &key.name)),
+        index: oids::named_part(table.oid, Part::Index, &key.name),
+        name: key.name.clone(),
+        primary: key.role == KeyRole::Primary,
+        unique: key.role != KeyRole::Index,
+        terms: key.columns.clone(),
+        columns: numbers(table, &key.columns),
+    });
+    let found = table.provider.constraints().into_iter().flat_map(|constraints| constraints.iter());
+    let found = found
         .enumerate()
         .map(|(ordinal, constraint)| {
             let (primary, indices) = match constraint {
@@ -63,18 +105,21 @@ pub fn keys(table: &Table) -> Vec<Key> {
             };
             let columns: Vec<i64> = indices.iter().zip(1..).filter_map(|(index, _): (_, i64)| i64::try_from(index + 1).ok()).collect();
             let mut key = Key {
-                constraint: oids::part(table.oid, Part::Constraint, ordinal),
+                constraint: Some(oids::part(table.oid, Part::Constraint, ordinal)),
                 index: oids::part(table.oid, Part::Index, ordinal),
                 name: format!("{}_pkey", table.name),
                 primary,
+                unique: true,
+                terms: vec![],
                 columns,
             };
+            key.terms = key.column_names(table).into_iter().map(str::to_owned).collect();
             if !primary {
                 key.name = format!("{}_{}_key", table.name, key.column_names(table).join("_"));
             }
             key
-        })
-        .collect()
+        });
+    found.chain(declared).collect()
 }
 
 /// A condition that all rows of a table meet.

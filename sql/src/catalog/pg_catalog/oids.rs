@@ -43,6 +43,11 @@ pub fn part(table: u32, part: Part, ordinal: usize) -> u32 {
     hashed(KEY, &format!("{part:?} {ordinal} of {table}"))
 }
 
+/// The same of a part that has a name among its like.
+pub fn named_part(table: u32, part: Part, name: &str) -> u32 {
+    hashed(KEY, &format!("{part:?} {name:?} of {table}"))
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
     Constraint,

@@ -19,7 +19,7 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
                 ("indrelid", table.oid.into()),
                 ("indnatts", columns.clone()),
                 ("indnkeyatts", columns),
-                ("indisunique", true.into()),
+                ("indisunique", key.unique.into()),
                 ("indisprimary", key.primary.into()),
                 ("indimmediate", true.into()),
                 ("indisvalid", true.into()),
@@ -50,11 +50,12 @@ pub(super) fn pg_indexes(rows: &mut Rows, source: &Source<'_>) {
 /// `pg_get_indexdef()`: the statement that would create the index.
 pub fn definition(schema: &Schema, table: &Table, key: &Key) -> String {
     format!(
-        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
+        "CREATE {}INDEX {} ON {}.{} USING btree ({})",
+        if key.unique { "UNIQUE " } else { "" },
         quoted_identifier(&key.name),
         quoted_identifier(&schema.name),
         quoted_identifier(&table.name),
-        column_list(table, key)
+        column_list(key)
     )
 }
 

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{alter_view, external_table, named_columns, refresh, role, secret, time_travel};
 
@@ -50,6 +51,14 @@ fn inserts_into_partition(text: &str) -> bool {
     false
 }
 
+/// An unquoted word, by its place among those that come next.
+fn keyword(parser: &Parser, index: usize) -> Option<Keyword> {
+    match &parser.peek_nth_token_ref(index).token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),
+        _ => None,
+    }
+}
+
 /// The answers of [`PostgreSqlDialect`] to questions without arguments.
 macro_rules! as_postgres {
     ($($name:ident)*) => {
@@ -73,6 +82,23 @@ impl Dialect for BoundedPostgres {
             // The one error after which the parser does not try another way.
             None => Some(Err(ParserError::RecursionLimitExceeded)),
         }
+    }
+
+    /// What follows IS [NOT] DISTINCT FROM ends before AND and OR. The library takes in all that follows.
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let is_negated = match (keyword(parser, 1), keyword(parser, 2)) {
+            _ if keyword(parser, 0) != Some(Keyword::IS) => return None,
+            (Some(Keyword::DISTINCT), Some(Keyword::FROM)) => false,
+            (Some(Keyword::NOT), Some(Keyword::DISTINCT)) if keyword(parser, 3) == Some(Keyword::FROM) => true,
+            _ => return None,
+        };
+        (0..3 + usize::from(is_negated)).for_each(|_| parser.advance_token());
+        let right = match parser.parse_subexpr(self.prec_value(Precedence::Is)) {
+            Ok(right) => Box::new(right),
+            Err(error) => return Some(Err(error)),
+        };
+        let left = Box::new(expr.clone());
+        Some(Ok(if is_negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
     }
 
     fn parse_statement(&self, parser: &mut Parser) -> Option<Result<Statement, ParserError>> {

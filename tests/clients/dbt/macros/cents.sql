@@ -1,0 +1,1 @@
+{% macro cents(column) %}coalesce(({{ column }} * 100)::int, 0){% endmacro %}
