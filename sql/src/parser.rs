@@ -1,6 +1,7 @@
 //! Text → statements. Nothing is planned or run here.
 
 pub(crate) mod copy_stdin;
+pub(crate) mod cursor;
 pub mod dialect;
 pub(crate) mod grant;
 pub(crate) mod merge_actions;
@@ -19,7 +20,8 @@ pub use dialect::Dialect;
 
 use crate::error::{Error, Result};
 use crate::sql_state::SqlState;
-use copy_stdin::rewrite_copy_from_stdin;
+use copy_stdin::rewrite_copy;
+use cursor::CursorStatement;
 use grant::GrantStatement;
 use merge_actions::rewrite_merge_actions;
 use placeholders::number_placeholders;
@@ -38,6 +40,8 @@ pub struct Statement {
     pub(crate) with: Option<Arc<ast::With>>,
     /// A statement that is not in the library's syntax tree; then there is no `ast`.
     pub(crate) grant: Option<Arc<GrantStatement>>,
+    /// Another one.
+    pub(crate) cursor: Option<Arc<CursorStatement>>,
     /// The whole text given to the parser: positions count from its start.
     text: Arc<str>,
     /// Where this statement is in `text`.
@@ -76,12 +80,12 @@ impl Statement {
     /// A part of this statement as a statement of its own, with the same text.
     pub(crate) fn with_ast(&self, ast: ast::Statement) -> Self {
         let (ast, with) = without_with(ast);
-        Self { ast: Some(Arc::new(ast)), with, grant: None, ..self.clone() }
+        Self { ast: Some(Arc::new(ast)), with, grant: None, cursor: None, ..self.clone() }
     }
 
     /// There was nothing but white space and comments.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ast.is_none() && self.grant.is_none()
+        self.ast.is_none() && self.grant.is_none() && self.cursor.is_none()
     }
 
     /// `BEGIN`, `COMMIT`, `ROLLBACK`, `SAVEPOINT` and their like.
@@ -106,7 +110,7 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
         Token::DollarQuotedString(text) => TokenWithSpan { token: Token::SingleQuotedString(text.value), span },
         token => TokenWithSpan { token, span },
     });
-    let tokens = rewrite_table_clauses(rewrite_copy_from_stdin(rewrite_merge_actions(tokens.collect()))).map_err(|format| other_format(&format, sql))?;
+    let tokens = rewrite_table_clauses(rewrite_copy(rewrite_merge_actions(tokens.collect()))).map_err(|format| other_format(&format, sql))?;
     let significant: Vec<&Token> = tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_))).collect();
     let has_minus_of_minus = significant.windows(2).any(|pair| pair == [&Token::Minus, &Token::Minus]);
     let mut parser = match dialect {
@@ -122,7 +126,7 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
         statements.iter_mut().for_each(nest_signs);
     }
     if statements.is_empty() {
-        return Ok(vec![Statement { ast: None, with: None, grant: None, span: 0..text.len(), text }]);
+        return Ok(vec![Statement { ast: None, with: None, grant: None, cursor: None, span: 0..text.len(), text }]);
     }
     let spans = split(sql, statements.len());
     Ok(statements
@@ -133,9 +137,10 @@ pub(crate) fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Statement>> {
             match parsed {
                 Parsed::Library(ast) => {
                     let (ast, with) = without_with(*ast);
-                    Statement { ast: Some(Arc::new(ast)), with, grant: None, text, span }
+                    Statement { ast: Some(Arc::new(ast)), with, grant: None, cursor: None, text, span }
                 }
-                Parsed::Grant(grant) => Statement { ast: None, with: None, grant: Some(Arc::new(grant)), text, span },
+                Parsed::Grant(grant) => Statement { ast: None, with: None, grant: Some(Arc::new(grant)), cursor: None, text, span },
+                Parsed::Cursor(cursor) => Statement { ast: None, with: None, grant: None, cursor: Some(Arc::new(cursor)), text, span },
             }
         })
         .collect())
@@ -155,6 +160,7 @@ fn other_format(format: &OtherFormat, sql: &str) -> Error {
 enum Parsed {
     Library(Box<ast::Statement>),
     Grant(GrantStatement),
+    Cursor(CursorStatement),
 }
 
 /// Puts `- -1` into parentheses: written again without, it would begin a comment.
@@ -187,7 +193,10 @@ fn parse_statements(parser: &mut Parser) -> std::result::Result<Vec<Parsed>, Par
         }
         statements.push(match grant::parse(parser) {
             Some(grant) => Parsed::Grant(grant?),
-            None => Parsed::Library(Box::new(with_data(parser.parse_statement()?, parser))),
+            None => match cursor::parse(parser) {
+                Some(cursor) => Parsed::Cursor(cursor?),
+                None => Parsed::Library(Box::new(with_data(parser.parse_statement()?, parser))),
+            },
         });
         is_delimited = false;
     }

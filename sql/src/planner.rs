@@ -6,6 +6,7 @@ pub(crate) mod assign;
 mod balance;
 pub(crate) mod build;
 mod cardinality;
+mod casts;
 mod catalog_rewrite;
 mod column_names;
 mod columns_read;
@@ -14,10 +15,12 @@ mod decorrelate;
 mod depth;
 pub(crate) mod in_place;
 mod integer_literals;
+mod integer_results;
 mod interval_literals;
 mod like_escape;
 mod literals;
 pub(crate) mod nearest;
+mod operators;
 mod origins;
 pub(crate) mod output_names;
 mod parameters;
@@ -115,6 +118,8 @@ fn configure(config: &mut SessionConfig, session: &Session, snapshot: &CatalogSn
         let options = config.options_mut();
         options.catalog.default_catalog = snapshot.database.clone();
         options.execution.time_zone = Some(settings.time_zone().to_owned());
+        // A number with a point is numeric, and exact.
+        options.sql_parser.parse_float_as_decimal = session.dialect() == Dialect::Postgres;
         for (name, value) in settings.datafusion_options() {
             // SET has checked the value.
             if let Err(error) = options.set(name, value) {
@@ -207,6 +212,7 @@ fn rewrite(
     let uses = match session.dialect() {
         Dialect::Postgres => {
             let uses = rewrite_catalog_statement(&mut query, &snapshot.database)?;
+            integer_results::rewrite_counts(&mut query);
             integer_literals::rewrite_integers(&mut query);
             uses
         }
@@ -245,6 +251,9 @@ async fn plan_query_of(
     let mut logical = parameters::plan(state, system_functions, query, declared, sources).await.map_err(fail)?;
     if uses.needs_finish() {
         logical = finish_plan(logical, &|name| system.function(name)).map_err(fail)?;
+    }
+    if is_postgres {
+        logical = casts::rewrite_casts(logical).map_err(fail)?;
     }
     logical = decorrelate_rest(logical).map_err(fail)?;
     let logical = cardinality::check_scalar_subqueries(logical).map_err(fail)?;

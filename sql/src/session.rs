@@ -1,6 +1,7 @@
 //! A client's state and the way its statements run: settings, transaction, prepared statements, cancellation.
 
 mod activity;
+pub(crate) mod cursor;
 pub mod prepared;
 mod role;
 pub(crate) mod running;
@@ -17,7 +18,7 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use engine::{TableChanges, TableVersion};
 use futures::FutureExt;
@@ -35,8 +36,9 @@ use crate::response::{Notice, Response};
 use crate::sessions::{CancelKey, SessionOptions, Sessions};
 use crate::statement;
 use activity::SessionActivity;
+use cursor::Cursors;
 pub(crate) use activity::now_micros;
-use prepared::PreparedStatement;
+use prepared::{ColumnOrigin, PreparedStatement};
 use scope::StatementScope;
 use settings::Settings;
 use system::System;
@@ -91,6 +93,7 @@ pub struct Session {
     sessions: Arc<Sessions>,
     settings: Mutex<Settings>,
     transaction: Mutex<Transaction>,
+    pub(crate) cursors: Cursors,
     prepared: Mutex<HashMap<String, PreparedStatement>>,
     notices: Mutex<Vec<Notice>>,
     temporary: Mutex<Temporary>,
@@ -123,6 +126,7 @@ impl Session {
             sessions,
             settings: Mutex::new(settings),
             transaction: Mutex::default(),
+            cursors: Cursors::default(),
             prepared: Mutex::default(),
             notices: Mutex::default(),
             temporary: Mutex::default(),
@@ -376,6 +380,12 @@ impl Session {
     /// Statements prepared under a name, by SQL or by a protocol: both share their names.
     pub fn prepared(&self, name: &str) -> Option<PreparedStatement> {
         self.prepared.lock().get(name).cloned()
+    }
+
+    /// The columns of a cursor, and where they are from.
+    pub fn cursor(&self, name: &str) -> Option<(SchemaRef, Vec<Option<ColumnOrigin>>)> {
+        let cursor = self.cursors.find(name).ok()?;
+        Some((Arc::clone(&cursor.schema), cursor.origins.clone()))
     }
 
     /// Keeps a prepared statement under a name. The empty name may be overwritten, others may not.

@@ -17,6 +17,7 @@ mod create_schema;
 mod create_secret;
 mod create_table;
 mod create_view;
+mod cursor;
 mod default_privileges;
 mod delete;
 mod discard;
@@ -84,6 +85,11 @@ pub(crate) async fn prepare(
             origins: vec![],
         })
     };
+    if let Some(cursor) = statement.cursor.clone() {
+        let text = statement.sql();
+        let (session, statement, declared) = (Arc::clone(session), statement.clone(), declared.to_vec());
+        return planner::aside(text, async move { cursor::prepare(&session, &statement, &cursor, &declared).await }).await;
+    }
     let Some(ast) = statement.ast.as_deref() else { return Ok(utility(None)) };
     match ast {
         ast::Statement::Query(_)
@@ -127,6 +133,9 @@ pub(crate) async fn execute(
     if let Some(grant) = prepared.statement().grant.as_deref() {
         return execute_grant(session, grant).await;
     }
+    if let Some(cursor) = prepared.statement().cursor.as_deref() {
+        return cursor::execute(session, prepared, cursor, parameters).await;
+    }
     let Some(ast) = prepared.statement().ast.as_deref() else { return Ok(Response::Empty) };
     if changes_catalog(prepared.statement()) || matches!(ast, ast::Statement::CreateTable(_) | ast::Statement::AlterTable(_) | ast::Statement::CreateView(_)) {
         session.refresh_catalog().await?;
@@ -145,9 +154,15 @@ pub(crate) async fn execute(
         S::Set(set) => set::set(session, set),
         S::Reset(reset) => set::reset(session, reset),
         S::ShowVariable { variable } => show::show(session, variable),
-        // There are no cursors and no notifications yet, so that there is nothing to end.
-        S::Close { cursor: ast::CloseCursor::All } => Ok(command("CLOSE CURSOR ALL")),
-        S::Close { cursor: ast::CloseCursor::Specific { name } } => Err(Error::UndefinedCursor { name: name.value.clone() }),
+        S::Close { cursor: ast::CloseCursor::All } => {
+            session.cursors.close_all();
+            Ok(command("CLOSE CURSOR ALL"))
+        }
+        S::Close { cursor: ast::CloseCursor::Specific { name } } => {
+            session.cursors.close(&names::folded(name))?;
+            Ok(command("CLOSE CURSOR"))
+        }
+        // There are no notifications, so that there is nothing to end.
         S::UNLISTEN { .. } => Ok(command("UNLISTEN")),
         S::Discard { object_type } => discard::discard(session, object_type).await,
         S::Use(target) => use_schema::use_schema(session, target),
@@ -312,6 +327,7 @@ pub(crate) fn kind(statement: &Statement) -> &'static str {
     use ast::Statement as S;
     match statement.ast.as_deref() {
         None if statement.grant.is_some() => "definition",
+        None if statement.cursor.is_some() => "cursor",
         None => "empty",
         Some(S::Query(_)) => "select",
         Some(S::Copy { .. }) => "copy",

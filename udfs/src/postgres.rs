@@ -9,6 +9,8 @@ mod format;
 mod generate_subscripts;
 mod json_build;
 mod named;
+pub mod casts;
+pub mod interval_arithmetic;
 pub mod pg_type;
 mod pg_get_expr;
 mod pg_size_pretty;
@@ -34,6 +36,10 @@ pub use single_value::{SINGLE_VALUE, single_value};
 /// Every scalar function of this directory.
 pub fn scalar_functions() -> Vec<ScalarUDF> {
     let mut functions = vec![
+        casts::round_to_integer(),
+        casts::text_output(),
+        interval_arithmetic::interval_multiply(),
+        interval_arithmetic::interval_divide(),
         array_bounds::array_lower(),
         array_bounds::array_upper(),
         array_or_empty(),

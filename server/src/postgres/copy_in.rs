@@ -96,7 +96,8 @@ impl CopyReader {
     pub fn last_batch(&mut self) -> Result<Option<RecordBatch>, Error> {
         while self.rows < BATCH_ROWS_MAX && self.bytes < BATCH_BYTES_MAX {
             if !self.read_row(true)? {
-                let is_cut = self.options.format == CopyFormat::Binary && !self.has_ended;
+                // Rows may end without saying so, but not in the middle of one.
+                let is_cut = self.options.format == CopyFormat::Binary && !self.input.is_empty();
                 if is_cut {
                     return Err(bad_format("unexpected EOF in COPY data"));
                 }
@@ -394,9 +395,10 @@ mod tests {
         data.extend([0; 8]);
         let empty = [data.clone(), vec![0xff, 0xff]].concat();
         data.extend(b"\0\x02\0\0\0\x04\0\0\0\x07\0\0\0\x02ab\0\x02\xff\xff\xff\xff\xff\xff\xff\xff");
-        let cut = data.clone();
+        let (cut, whole) = (data[..data.len() - 1].to_vec(), data.clone());
         data.extend(b"\xff\xff");
         assert_eq!(read(&binary, &data).expect("rows"), "|7|ab|\n|||");
+        assert_eq!(read(&binary, &whole).expect("rows"), "|7|ab|\n|||");
         assert_eq!(read(&binary, &empty).expect("rows"), "");
         assert_eq!(read(&binary, &cut).expect_err("cut"), "unexpected EOF in COPY data");
         assert_eq!(read(&binary, b"1\tone\n").expect_err("text"), "COPY file signature not recognized");

@@ -129,7 +129,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 (statement, vec![Format::Text; columns])
             }
             TARGET_TYPE_BYTE_PORTAL => {
-                let Some(portal) = self.portals.get(&name) else { return Err(Error::UndefinedPortal { name }.into()) };
+                let Some(portal) = self.portals.get(&name) else {
+                    // A cursor is a portal too.
+                    let Some((schema, origins)) = self.session.cursor(&name) else { return Err(Error::UndefinedPortal { name }.into()) };
+                    let formats = vec![Format::Text; schema.fields().len()];
+                    put_message(&row_description(&schema, &origins, &formats)?, &mut self.io.socket.output);
+                    return Ok(());
+                };
                 (portal.statement.clone(), portal.formats.clone())
             }
             target => {

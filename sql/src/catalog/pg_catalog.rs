@@ -16,6 +16,7 @@ pub mod pg_description;
 pub mod pg_index;
 mod pg_namespace;
 pub mod pg_proc;
+mod pg_depend;
 mod pg_rewrite;
 mod pg_settings;
 mod pg_stat;
@@ -64,6 +65,7 @@ fn rows_of(relation: &'static Relation, source: &Source<'_>) -> Result<RecordBat
         "pg_indexes" => pg_index::pg_indexes(&mut rows, source),
         "pg_namespace" => pg_namespace::fill(&mut rows, source),
         "pg_proc" => pg_proc::fill(&mut rows),
+        "pg_depend" => pg_depend::fill(&mut rows, source),
         "pg_rewrite" => pg_rewrite::fill(&mut rows, source),
         "pg_roles" => roles::pg_roles(&mut rows, source),
         "pg_settings" => pg_settings::fill(&mut rows, source),

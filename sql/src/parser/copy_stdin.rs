@@ -1,4 +1,5 @@
 //! `COPY table FROM STDIN`. The library wants the rows in the text of the statement: so it reads of a file of the name [`STDIN`].
+//! Options that are `on` or `off` are true or false to it.
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -6,7 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 pub(crate) const STDIN: &str = "\u{1}stdin";
 
 /// `tokens` of a text that may hold COPY statements.
-pub(super) fn rewrite_copy_from_stdin(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+pub(super) fn rewrite_copy(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut before: Vec<String> = vec![];
     let mut depth = 0_usize;
     for token in &mut tokens {
@@ -28,6 +29,12 @@ pub(super) fn rewrite_copy_from_stdin(mut tokens: Vec<TokenWithSpan>) -> Vec<Tok
         if is_copy && depth == 0 && word == "stdin" && before.last().is_some_and(|last| last == "from") {
             token.token = Token::SingleQuotedString(STDIN.to_owned());
         }
+        let is_switch = before.last().is_some_and(|last| matches!(last.as_str(), "freeze" | "header"));
+        match word.as_str() {
+            "on" if is_copy && depth == 1 && is_switch => token.token = Token::make_keyword("TRUE"),
+            "off" if is_copy && depth == 1 && is_switch => token.token = Token::make_keyword("FALSE"),
+            _ => {}
+        }
         before.push(word);
     }
     tokens
@@ -43,6 +50,8 @@ mod tests {
             let statement = parse(sql, Dialect::Postgres).expect(sql).remove(0);
             assert!(statement.ast.expect("a statement").to_string().contains("\u{1}stdin"), "{sql}");
         }
+        let on = parse("copy t from stdin with (freeze on, format csv, header off)", Dialect::Postgres).expect("valid").remove(0);
+        assert!(on.ast.expect("a statement").to_string().ends_with("(FREEZE, FORMAT csv, HEADER FALSE)"));
         let select = parse("SELECT a FROM stdin", Dialect::Postgres).expect("valid").remove(0);
         assert_eq!(select.ast.expect("a statement").to_string(), "SELECT a FROM stdin");
     }

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, Ta
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::parser::Statement;
 
+use super::operators::PostgresOperators;
 use crate::session::system::System;
 
 /// A state with the tables that one statement names, fetched before planning, which does no I/O.
@@ -24,6 +25,7 @@ pub(super) struct StatementContext<'a> {
     state: &'a SessionState,
     system: Option<&'a System>,
     tables: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
+    planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
 /// The schemas in which names without one are looked up, in this order. All of them exist.
@@ -53,7 +55,9 @@ impl<'a> StatementContext<'a> {
         statement: &Statement,
         views: HashMap<ResolvedTableReference, Arc<dyn TableSource>>,
     ) -> Result<Self> {
-        let mut context = Self { state, system, tables: views };
+        let own = system.map(|_| Arc::new(PostgresOperators::default()) as Arc<dyn ExprPlanner>);
+        let planners = own.into_iter().chain(state.expr_planners().iter().cloned()).collect();
+        let mut context = Self { state, system, tables: views, planners };
         for reference in state.resolve_table_references(statement)? {
             let resolved = resolve(state, reference);
             if context.tables.contains_key(&resolved) {
@@ -102,7 +106,7 @@ impl ContextProvider for StatementContext<'_> {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.state.expr_planners()
+        &self.planners
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {

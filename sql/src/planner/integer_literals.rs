@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, CastKind, DataType, Expr, GroupByExpr, LimitClause, NamedWindowExpr, OrderByKind, Query, Select, Statement, TableFactor, Value,
+    self, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, LimitClause, NamedWindowExpr, OrderByKind, Query, Select, Statement, TableFactor, Value,
     ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowSpec, WindowType,
 };
 
@@ -69,12 +69,29 @@ impl VisitorMut for RewriteIntegers {
         match expr {
             Expr::Interval(interval) => keep_all(&mut interval.value),
             Expr::Function(function) => {
+                if is_count(function)
+                    && let FunctionArguments::List(list) = &mut function.args
+                {
+                    // count(1) is count(*) to the engine.
+                    list.args.iter_mut().for_each(|arg| {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) = arg {
+                            keep(arg);
+                        }
+                    });
+                }
                 if let Some(WindowType::WindowSpec(window)) = &mut function.over {
                     keep_frame(window);
                 }
             }
             // What a cast makes of it is the same, and it need not be cast twice.
-            Expr::Cast { expr, .. } => keep(expr),
+            Expr::Cast { expr, data_type, .. } => {
+                keep(expr);
+                if is_floating(data_type) {
+                    exact(expr);
+                }
+            }
+            // The engine wants them plain.
+            Expr::Tuple(items) => items.iter_mut().for_each(keep),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -82,7 +99,12 @@ impl VisitorMut for RewriteIntegers {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         if let Expr::Value(ValueWithSpan { value: Value::Number(number, is_kept), .. }) = expr {
-            if std::mem::take(is_kept) || number.parse::<i32>().is_err() {
+            let is_kept = std::mem::take(is_kept);
+            if let Some(digits) = without_exponent(number) {
+                *number = digits;
+                return ControlFlow::Continue(());
+            }
+            if is_kept || number.parse::<i32>().is_err() {
                 return ControlFlow::Continue(());
             }
             let literal = std::mem::replace(expr, Expr::value(Value::Null));
@@ -90,6 +112,41 @@ impl VisitorMut for RewriteIntegers {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn is_floating(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Float(_) | DataType::Float4 | DataType::Float8 | DataType::Double(_) | DataType::DoublePrecision | DataType::Real)
+}
+
+/// A number with an exponent as text, which a cast reads without a numeric between.
+fn exact(expr: &mut Expr) {
+    if let Expr::Value(ValueWithSpan { value, .. }) = expr
+        && let Value::Number(number, _) = value
+        && number.contains(['e', 'E'])
+    {
+        *value = Value::SingleQuotedString(std::mem::take(number));
+    }
+}
+
+fn is_count(function: &ast::Function) -> bool {
+    matches!(function.name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value.eq_ignore_ascii_case("count")))
+}
+
+/// `1.5e3` as `1500.`; `None` without an exponent, or with more digits than a numeric has.
+fn without_exponent(number: &str) -> Option<String> {
+    const DIGITS_MAX: usize = 76;
+    let (mantissa, exponent) = number.split_once(['e', 'E'])?;
+    let exponent: i64 = exponent.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    let (before, after) = match usize::try_from(point) {
+        Ok(point) if point >= digits.len() => (format!("{digits}{}", "0".repeat((point - digits.len()).min(DIGITS_MAX))), String::new()),
+        Ok(point) => (digits[..point].to_owned(), digits[point..].to_owned()),
+        Err(_) => ("0".to_owned(), format!("{}{digits}", "0".repeat(usize::try_from(-point).ok()?.min(DIGITS_MAX)))),
+    };
+    let before = if before.is_empty() { "0".to_owned() } else { before };
+    (before.len() + after.len() <= DIGITS_MAX).then(|| format!("{before}.{after}"))
 }
 
 /// If it is a number.
@@ -142,6 +199,8 @@ mod tests {
     #[test]
     fn values_are_cast_and_nothing_else() {
         for (sql, rewritten) in [
+            ("SELECT 1.5e3, 2e-2, 1e0, CAST(1e15 AS REAL)", "SELECT 1500., 0.02, 1., CAST('1e15' AS REAL)"),
+            ("SELECT count(1), (1, 2) = (1, 2)", "SELECT count(1), (1, 2) = (1, 2)"),
             ("SELECT 1, 2147483648, 1.5", "SELECT CAST(1 AS INTEGER), 2147483648, 1.5"),
             ("SELECT a FROM t GROUP BY 1 ORDER BY 1 LIMIT 2 OFFSET 3", "SELECT a FROM t GROUP BY 1 ORDER BY 1 LIMIT 2 OFFSET 3"),
             ("SELECT CAST(1 AS BIGINT), INTERVAL 1 DAY", "SELECT CAST(1 AS BIGINT), INTERVAL 1 DAY"),

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
 
-/// Patterns that are not literals are left to the engine, which refuses them.
+use super::build::{call, null, string};
+
 pub(super) fn rewrite_escapes(statement: &mut Statement) {
     let ControlFlow::Continue(()) = statement.visit(&mut RewriteEscapes) else { return };
 }
@@ -23,14 +24,35 @@ impl VisitorMut for RewriteEscapes {
             _ => return ControlFlow::Continue(()),
         };
         let mut characters = escape.chars();
-        if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = pattern.as_mut()
-            && let (escape, None) = (characters.next(), characters.next())
-            && let Some(rewritten) = with_backslashes(text, escape)
-        {
-            *text = rewritten;
-            *escape_char = None;
+        let (escape, None) = (characters.next(), characters.next()) else { return ControlFlow::Continue(()) };
+        match pattern.as_mut() {
+            Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => {
+                // What ends in its escape character is left to the engine, which refuses it.
+                let Some(rewritten) = with_backslashes(text, escape) else { return ControlFlow::Continue(()) };
+                *text = rewritten;
+            }
+            pattern => {
+                let computed = std::mem::replace(pattern, null());
+                *pattern = with_backslashes_of(computed, escape);
+            }
         }
+        *escape_char = None;
         ControlFlow::Continue(())
+    }
+}
+
+/// The same of a pattern that is not known yet.
+fn with_backslashes_of(pattern: Expr, escape: Option<char>) -> Expr {
+    /// In the place of an escape character that is escaped. No text has it.
+    const ESCAPED: &str = "\u{1}";
+    let replace = |text: Expr, from: &str, to: &str| call("replace", vec![text, string(from), string(to)]);
+    match escape.map(String::from) {
+        Some(escape) if escape == "\\" => pattern,
+        Some(escape) => {
+            let pattern = replace(replace(pattern, "\\", "\\\\"), &escape.repeat(2), ESCAPED);
+            replace(replace(pattern, &escape, "\\"), ESCAPED, &escape)
+        }
+        None => replace(pattern, "\\", "\\\\"),
     }
 }
 

@@ -132,6 +132,17 @@ pub(crate) fn folded(ident: &Ident) -> String {
     }
 }
 
+/// What an expression within casts is called, but for them.
+fn named_in_casts(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Cast { expr, .. } => named_in_casts(expr),
+        Expr::Nested(expr) => named_in_casts(expr),
+        Expr::TypedString(_) | Expr::Value(_) => None,
+        Expr::Case { else_result, .. } => else_result.as_deref().and_then(figure_column),
+        expr => figure(expr),
+    }
+}
+
 /// PostgreSQL's `FigureColname`: the name of the outermost thing that has one.
 fn name_of(expr: &Expr) -> String {
     figure(expr).unwrap_or_else(|| "?column?".into())
@@ -147,7 +158,8 @@ fn figure(expr: &Expr) -> Option<String> {
             Some(ObjectNamePart::Identifier(ident)) => Some(folded(ident)),
             _ => None,
         },
-        Expr::Cast { expr: inner, data_type, .. } => figure(inner).or_else(|| Some(type_name(data_type))),
+        // Of several casts the last one names it.
+        Expr::Cast { expr: inner, data_type, .. } => named_in_casts(inner).or_else(|| Some(type_name(data_type))),
         Expr::TypedString(typed) => Some(type_name(&typed.data_type)),
         Expr::Interval(_) => name("interval"),
         Expr::Case { else_result, .. } => match else_result.as_deref().and_then(figure_column) {

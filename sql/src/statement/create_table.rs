@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::parser::Statement;
 use crate::planner;
 use crate::planner::assign::{Enforced, TYPMOD_HEADER, as_table, cast_to_columns, enforcing_query, generating_query, type_name};
-use crate::planner::TARGET;
+use crate::planner::{PlannedQuery, TARGET};
 use crate::privileges::{Rights, initial_grants, secured_object};
 use crate::response::Response;
 use crate::session::tables::{TableContents, pin_tables};
@@ -63,6 +63,9 @@ pub(super) async fn create(
     }
     Err(Error::SerializationFailure)
 }
+
+/// What `numeric` without a precision is.
+const UNLIMITED_NUMERIC: DataType = DataType::Decimal128(38, 10);
 
 /// Where the table is that is to be replaced.
 fn replaced_location(session: &Session, create: &CreateTable) -> Result<Option<Url>> {
@@ -387,6 +390,18 @@ async fn define(
     Ok(definition)
 }
 
+/// Whether a numeric column of a query has a precision that somebody has said.
+fn has_precision(planned: &PlannedQuery, index: usize) -> bool {
+    let is_cast = match &planned.logical {
+        LogicalPlan::Projection(projection) => {
+            projection.expr.get(index).is_some_and(|expr| matches!(expr.clone().unalias(), logical_expr::Expr::Cast(_)))
+        }
+        _ => false,
+    };
+    let is_default = *planned.logical.schema().field(index).data_type() == UNLIMITED_NUMERIC;
+    planned.origins.get(index).is_some_and(Option::is_some) || (is_cast && !is_default)
+}
+
 /// What is generated is made of the columns of the same row, and is the same each time it is.
 fn check_generated(definition: &TableDefinition, rows: &LogicalPlan) -> Result<()> {
     let wrong = |message: String| Err(Error::classified(SqlState::INVALID_OBJECT_DEFINITION, message));
@@ -536,6 +551,10 @@ async fn define_by_query(
             .ok_or_else(|| Error::UnstorableType { column: column.clone(), data_type: type_name(snapshot, typed) })?;
         let mut metadata = shown.metadata().clone();
         metadata.remove(COMMENT);
+        if data_type.is_decimal() && !metadata.contains_key(PG_TYPMOD) && !has_precision(&planned, index) {
+            // The engine chose it.
+            metadata.insert(PG_TYPMOD.to_owned(), "-1".to_owned());
+        }
         fields.push(Field::new(column, data_type, true).with_metadata(metadata));
     }
     let mut no_columns = vec![];

@@ -19,6 +19,7 @@ pub(super) async fn discard(session: &Arc<Session>, what: &DiscardObject) -> Res
             settings.reset_all();
         });
         session.deallocate_all();
+        session.cursors.close_all();
     }
     if matches!(what, DiscardObject::ALL | DiscardObject::TEMP) {
         if !is_idle {

@@ -81,7 +81,7 @@ pub(super) async fn execute(
     if !matches!(query.as_ref(), ast::Statement::Query(_)) {
         return Err(Error::unsupported("EXPLAIN of a statement other than a query"));
     }
-    let routed = select::route(session, prepared, Arc::new(query.as_ref().clone()), parameters).await?;
+    let routed = select::route(session, prepared, Arc::new(query.as_ref().clone()), parameters, false).await?;
     let statistics = verbose && Rights::in_session(session, &session.catalog()).is_superuser();
     let mut lines = Vec::new();
     if verbose {

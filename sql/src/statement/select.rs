@@ -19,7 +19,7 @@ use crate::parser::Statement;
 use crate::planner;
 use crate::response::{Response, Rows};
 use crate::session::Session;
-use crate::session::prepared::{Prepared, PreparedStatement, QueryPlan, moment};
+use crate::session::prepared::{ColumnOrigin, Prepared, PreparedStatement, QueryPlan, moment};
 use crate::session::scope::StatementScope;
 
 /// How long a plan is good for that is good for a moment only: what executes what it has just prepared uses it.
@@ -69,7 +69,7 @@ pub(super) async fn rows(
     parameters: &[ScalarValue],
 ) -> Result<Rows> {
     let inner = prepared.inner();
-    let routed = route(session, prepared, query, parameters).await?;
+    let routed = route(session, prepared, query, parameters, false).await?;
     let promised = match &inner.schema {
         Some(schema) => {
             let now = planner::describe(&routed.logical, &routed.snapshot).0;
@@ -82,6 +82,19 @@ pub(super) async fn rows(
         None => planner::describe(&routed.logical, &routed.snapshot).0,
     };
     rows_of(session, prepared.sql(), routed, &promised, "SELECT")
+}
+
+/// The rows of `query`, which is a part of the prepared statement, and where its columns are from. It runs in this process: its
+/// rows may be asked for slowly, and executors do not keep them.
+pub(super) async fn rows_here(
+    session: &Arc<Session>,
+    prepared: &PreparedStatement,
+    query: Arc<ast::Statement>,
+    parameters: &[ScalarValue],
+) -> Result<(Rows, Vec<Option<ColumnOrigin>>)> {
+    let routed = route(session, prepared, query, parameters, true).await?;
+    let (promised, origins) = planner::describe(&routed.logical, &routed.snapshot);
+    Ok((rows_of(session, prepared.sql(), routed, &promised, "FETCH")?, origins))
 }
 
 /// Runs what was planned. Its rows are as `promised`; `command` is the word of their command tag.
@@ -133,17 +146,19 @@ pub(super) async fn route(
     prepared: &PreparedStatement,
     query: Arc<ast::Statement>,
     parameters: &[ScalarValue],
+    here: bool,
 ) -> Result<Routed> {
     let text = prepared.sql();
     let (session, prepared, parameters) = (Arc::clone(session), prepared.clone(), parameters.to_vec());
-    planner::aside(text, async move { route_here(&session, &prepared, &query, &parameters).await }).await
+    planner::aside(text, async move { plan_and_place(&session, &prepared, &query, &parameters, here).await }).await
 }
 
-async fn route_here(
+async fn plan_and_place(
     session: &Arc<Session>,
     prepared: &PreparedStatement,
     query: &ast::Statement,
     parameters: &[ScalarValue],
+    here: bool,
 ) -> Result<Routed> {
     let (statement, prepared) = (prepared.statement(), prepared.inner());
     let mut attempts = ATTEMPTS_MAX;
@@ -165,7 +180,7 @@ async fn route_here(
             continue;
         }
         let logical = planner::bind(&logical, &types, parameters)?;
-        return place(session, statement, state, snapshot, logical, only_catalog).await;
+        return place(session, statement, state, snapshot, logical, only_catalog || here).await;
     }
 }
 

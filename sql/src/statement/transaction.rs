@@ -8,7 +8,7 @@ use super::set::set_transaction_modes;
 use crate::catalog::object::{Change, Definition};
 use crate::error::{Error, Result};
 use crate::response::{Notice, Response, Severity};
-use crate::session::Session;
+use crate::session::{Session, TransactionStatus};
 use crate::session::tables::TableContents;
 use crate::session::temporary::is_temporary;
 use crate::sessions::Sessions;
@@ -43,7 +43,12 @@ async fn end(session: &Arc<Session>, chain: bool, commit: bool, tag: &str) -> Re
 
 /// Ends the block, if there is one.
 pub(crate) async fn finish(session: &Arc<Session>, commit: bool, tag: &str) -> Result<Response> {
-    let Some(ended) = session.transaction(|transaction| transaction.end(commit)) else {
+    if commit && session.transaction_status() == TransactionStatus::InTransaction {
+        session.hold_cursors().await?;
+    }
+    let ended = session.transaction(|transaction| transaction.end(commit));
+    session.end_cursors();
+    let Some(ended) = ended else {
         warn(session, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         return Ok(done(tag));
     };

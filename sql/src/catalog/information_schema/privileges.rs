@@ -7,13 +7,18 @@ use super::yes_or_no;
 use crate::catalog::grants::{Grant, Privilege, Securable};
 use crate::catalog::pg_catalog::roles::roles;
 use crate::catalog::pg_catalog::{Rows, Source};
-use crate::catalog::{Schema, Table};
+use crate::catalog::{Schema, Table, TableKind};
 use crate::privileges::{Rights, memberships, secured_relation};
+
+/// The standard knows no materialized views.
+fn standard_tables<'a>(source: &Source<'a>) -> impl Iterator<Item = (&'a Arc<Schema>, &'a Arc<Table>)> + use<'a> {
+    source.snapshot.tables().filter(|(_, table)| table.kind != TableKind::MaterializedView)
+}
 
 /// `everybody`: with what everybody may do.
 pub(super) fn tables(rows: &mut Rows, source: &Source<'_>, everybody: bool) {
     let rights = source.rights();
-    for (schema, table) in source.snapshot.tables() {
+    for (schema, table) in standard_tables(source) {
         let secured = secured_relation(source.snapshot, schema, table);
         for grant in secured.list().iter().filter(|grant| is_shown(&rights, grant, everybody)) {
             for (privilege, option) in &grant.privileges {
@@ -35,7 +40,7 @@ pub(super) fn tables(rows: &mut Rows, source: &Source<'_>, everybody: bool) {
 /// What was granted on a table is granted on its columns.
 pub(super) fn columns(rows: &mut Rows, source: &Source<'_>, everybody: bool) {
     let rights = source.rights();
-    for (schema, table) in source.snapshot.tables() {
+    for (schema, table) in standard_tables(source) {
         let secured = secured_relation(source.snapshot, schema, table);
         let list = secured.list();
         for field in table.schema.fields() {

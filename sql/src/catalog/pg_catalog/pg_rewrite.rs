@@ -5,7 +5,7 @@ use super::{Rows, Source};
 use crate::catalog::TableKind;
 
 pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
-    for (_, table) in source.snapshot.tables().filter(|(_, table)| table.kind == TableKind::View) {
+    for (_, table) in source.snapshot.tables().filter(|(_, table)| matches!(table.kind, TableKind::View | TableKind::MaterializedView)) {
         rows.push(&[
             ("oid", part(table.oid, Part::Rule, 0).into()),
             ("rulename", "_RETURN".into()),
