@@ -6,6 +6,9 @@ set_up_debian() {
     command -v psql >/dev/null || missing+=(postgresql-client-15)
     # The scripts' answers are held against the real thing.
     [ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
+    # For pgjdbc.
+    command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless)
+    [ -e /usr/share/java/postgresql.jar ] || missing+=(libpostgresql-jdbc-java)
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     [ ${#missing[@]} -eq 0 ] && return

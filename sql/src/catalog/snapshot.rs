@@ -103,11 +103,10 @@ impl CatalogSnapshot {
         all
     }
 
-    /// Whether a view reads a table or another view, as they are called now.
+    /// Whether a view was made of a table or another view, as PostgreSQL's are, or reads it now by its name.
     pub(crate) fn reads(&self, view: &ViewDefinition, oid: u32) -> bool {
-        // Made before names were kept.
-        if view.reads.is_empty() {
-            return view.depends_on.contains(&oid);
+        if view.depends_on.contains(&oid) {
+            return true;
         }
         let Some((schema, table)) = self.table(oid) else { return false };
         view.reads.iter().any(|(parent, name)| *parent == schema.name && *name == table.name)

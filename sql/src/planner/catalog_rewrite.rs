@@ -76,6 +76,7 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        set_functions::take_field(expr);
         let outcome = expressions::rewrite(expr, self.uses);
         self.keep(outcome)
     }

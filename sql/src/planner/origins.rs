@@ -30,6 +30,8 @@ fn trace(plan: &LogicalPlan, index: usize, snapshot: &CatalogSnapshot) -> Option
                 false => trace(&join.right, index - left, snapshot),
             }
         }
+        // Its own columns come after those of its input.
+        LogicalPlan::Window(window) if index < window.input.schema().fields().len() => trace(&window.input, index, snapshot),
         LogicalPlan::TableScan(scan) => {
             let table = table_of(&scan.table_name, snapshot)?;
             let (attribute, _) = table.schema.column_with_name(scan.projected_schema.field(index).name())?;

@@ -97,7 +97,11 @@ impl Parsed {
             "Z" | "z" => Some(TimeZone::Fixed(0)),
             name => Some(name.parse::<TimeZone>().map_err(|()| syntax())?),
         };
-        let micros = clock_micros(clock.trim_end(), true).ok_or_else(syntax)?;
+        let micros = match clock.trim_end() {
+            // A date with a zone, as pgjdbc sends it.
+            "" => 0,
+            clock => clock_micros(clock, true).ok_or_else(syntax)?,
+        };
         if micros > DAY_MICROS {
             return Err(out_of_range(text));
         }

@@ -117,7 +117,7 @@ fn text_and_bytes() {
 #[test]
 fn dates_and_times() {
     let date = |days| Ok(ScalarValue::Date32(Some(days)));
-    for form in ["2024-01-02", "20240102", "1/2/2024", " 2024-1-2 ", "2024-01-02 03:04:05", "2024-01-02T03:04:05Z"] {
+    for form in ["2024-01-02", "20240102", "1/2/2024", " 2024-1-2 ", "2024-01-02 03:04:05", "2024-01-02T03:04:05Z", "2024-01-02 +00"] {
         assert_eq!(text(&DATE, form), date(19_724), "{form}");
     }
     assert_eq!(text(&DATE, "0044-03-15 BC"), date(-735_160));

@@ -37,6 +37,7 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
                 ("contype", "f".into()),
                 ("convalidated", true.into()),
                 ("conrelid", table.oid.into()),
+                ("conindid", referenced.map_or(0, |table| index_of(table, &key.references.columns)).into()),
                 ("confrelid", referenced.map_or(0, |table| table.oid).into()),
                 ("confupdtype", action(&key.references.on_update).into()),
                 ("confdeltype", action(&key.references.on_delete).into()),
@@ -62,6 +63,12 @@ pub(super) fn fill(rows: &mut Rows, source: &Source<'_>) {
             ]);
         }
     }
+}
+
+/// The index of the key of these columns; 0 if there is none.
+fn index_of(table: &Table, columns: &[String]) -> u32 {
+    let wanted = numbers(table, columns);
+    keys(table).into_iter().find(|key| key.constraint.is_some() && key.columns == wanted).map_or(0, |key| key.index)
 }
 
 /// The letter of what happens to rows that refer to one that goes.

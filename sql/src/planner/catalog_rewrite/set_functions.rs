@@ -84,6 +84,17 @@ impl VisitorMut for UnnestCalls {
     }
 }
 
+/// `(t.c).f`: a field of a composite value.
+pub(super) fn take_field(expr: &mut Expr) {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
+    let ([AccessExpr::Dot(Expr::Identifier(field))], Expr::Nested(value)) = (access_chain.as_slice(), root.as_mut()) else { return };
+    if matches!(value.as_ref(), Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+        let field = string(&folded(&field.value, field.quote_style.is_some()));
+        let value = std::mem::replace(value.as_mut(), null());
+        *expr = call("get_field", vec![value, field]);
+    }
+}
+
 fn is_unnest(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) => is_unnest(inner),
